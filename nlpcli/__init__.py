@@ -1,0 +1,33 @@
+"""nlpcli: text to an evaluated translation model, one command a step, one artifact a command.
+
+The Python face mirrors the command line: one keyword-only function a command, imported on first use.
+
+>>> import nlpcli
+>>> result = nlpcli.train(architecture="attention", data="ko-en", out="work/model", max_minutes=5)  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "prepare_data": "nlpcli.corpus.prepare",
+    "train_tokenizer": "nlpcli.tokenization.train",
+    "encode_dataset": "nlpcli.tokenization.dataset",
+    "train": "nlpcli.training.train",
+    "translate": "nlpcli.decoding.translate",
+    "evaluate": "nlpcli.evaluation.evaluate",
+    "inspect": "nlpcli.inspection",
+}
+__all__ = ["__version__", *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'nlpcli' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

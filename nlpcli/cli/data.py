@@ -1,0 +1,44 @@
+"""`nlpcli data`: from parallel text in any accepted form to a corpus artifact."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nlpcli.cli import options as opt
+from nlpcli.cli.result import finish
+
+app = typer.Typer(help="Look at and prepare parallel text.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def data() -> None:
+    """Look at and prepare parallel text."""
+
+
+@app.command("prepare")
+def prepare(
+    ctx: typer.Context,
+    data: opt.Data,
+    out: opt.OutDir,
+    src: opt.Src = None,
+    tgt: opt.Tgt = None,
+    hold_out: Annotated[
+        int, typer.Option("--hold-out", min=1, help="Pairs to set aside for validation when the data has no valid split.")
+    ] = 500,
+    force: opt.Force = False,
+    json_: opt.Json = False,
+    config: opt.Config = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Check a parallel corpus line by line and keep it as plain, aligned UTF-8 text.
+
+    CREATES a corpus artifact: train.ko, train.en, valid.*, test.*, test.NAME.*.
+
+    Example: nlpcli data prepare --data ko-en --out work/data
+    """
+    from nlpcli.corpus.prepare import prepare_data
+
+    finish(ctx, prepare_data(**opt.given(ctx), force=force, config_source=opt.sources(ctx)))

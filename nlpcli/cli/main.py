@@ -1,0 +1,127 @@
+"""`main()`: build the command tree, run one command, and turn whatever happens into text and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import typer
+
+from nlpcli import __version__, console
+from nlpcli.cli import data, evaluate, inspect, tokenize, train, translate
+from nlpcli.errors import Interrupted, NlpcliError, RunFailed
+
+ENVELOPE = "nlpcli.result"
+EPILOG = "First steps: nlpcli train attention --data ko-en --max-minutes 5, then nlpcli translate --help."
+
+app = typer.Typer(
+    name="nlpcli",
+    help="From text to an evaluated translation model: one command a step, one artifact a command.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "NLPCLI", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(data.app, name="data")
+app.add_typer(tokenize.app, name="tokenize")
+app.add_typer(train.app, name="train")
+app.command("translate")(translate.translate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("inspect")(inspect.inspect)
+
+
+def _version(value: bool) -> None:
+    if value:
+        console.out(f"nlpcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+) -> None:
+    """From text to an evaluated translation model: one command a step, one artifact a command."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status (the list stands in docs/errors.md)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
+    console.set_level(console.NORMAL)
+    try:
+        code = app(args=arguments, prog_name="nlpcli", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except NlpcliError as e:
+        return _fail(e, arguments)
+    except typer.TyperException as e:
+        return _fail(_usage(e), arguments)
+    except typer.Abort:
+        return _fail(Interrupted("interrupted", signum=signal.SIGINT), arguments)
+    except MemoryError:
+        return _fail(RunFailed("out of memory", fix="lower --batch-tokens"), arguments)
+    except Exception as e:
+        if disk_full(e):
+            return _fail(_disk_full_error(e), arguments)
+        if console.level >= console.VERBOSE:
+            raise
+        return _fail(_internal(e), arguments)
+
+
+def disk_full(e: BaseException) -> bool:
+    """Tell whether an error, ours or a library's, means that the disk or the quota is full."""
+    if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left on device" in str(e) or (e.__cause__ is not None and disk_full(e.__cause__))
+
+
+def _disk_full_error(e: BaseException) -> RunFailed:
+    where = f" while writing {e.filename}" if isinstance(e, OSError) and e.filename else ""
+    return RunFailed(
+        f"the disk is full{where}",
+        cause="nothing was published; an artifact that stood there before is unchanged",
+        fix="free space (`df -h .`) and run the same command again; training goes on with --resume auto",
+    )
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise Interrupted(f"interrupted by {signal.Signals(signum).name}; nothing was published", signum=signum)
+
+
+def _usage(e: typer.TyperException) -> NlpcliError:
+    context = getattr(e, "ctx", None)
+    error = NlpcliError(e.format_message(), fix=f"{context.command_path} --help" if context else "nlpcli --help")
+    error.exit_code = 2
+    return error
+
+
+def _internal(e: Exception) -> NlpcliError:
+    return NlpcliError(
+        f"internal error: {type(e).__name__}: {e}",
+        cause="this is a fault of nlpcli, not of your input",
+        fix="run the command again with --verbose and report the traceback",
+    )
+
+
+def _fail(e: NlpcliError, arguments: list[str]) -> int:
+    if not isinstance(e, console.ClosedPipe):
+        if "--json" in arguments:
+            _print_failure(e, arguments)
+        console.error(e)
+    return e.exit_code
+
+
+def _print_failure(e: NlpcliError, arguments: list[str]) -> None:
+    words = [a for a in arguments if not a.startswith("-")][:2]
+    problem = {"message": e.message, "cause": e.cause, "fix": e.fix}
+    envelope = {"schema": ENVELOPE, "command": " ".join(words), "status": "error", "exit_code": e.exit_code}
+    try:
+        console.out(json.dumps(envelope | {"data": None, "errors": [problem]}, ensure_ascii=False))
+    except console.ClosedPipe:
+        os.write(2, b"")

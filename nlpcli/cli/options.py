@@ -1,0 +1,71 @@
+"""Options that several commands share: the same word with the same meaning everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from nlpcli import console
+
+
+def _quiet(value: bool) -> bool:
+    if value:
+        console.set_level(console.QUIET)
+    return value
+
+
+def _verbose(value: bool) -> bool:
+    if value:
+        console.set_level(console.VERBOSE)
+    return value
+
+
+def _config(ctx: typer.Context, value: Optional[Path]) -> Optional[Path]:
+    if value is not None:
+        from nlpcli.config import read_config
+
+        known = {p.name for p in ctx.command.params if p.name} - {"config", "json_", "quiet", "verbose", "dry_run"}
+        ctx.default_map = read_config(value, ctx.command_path.split()[1:], known)
+    return value
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", callback=_quiet)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", callback=_verbose)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON envelope on stdout instead of text.")]
+Config = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--config",
+        help="TOML file with a table a command, or an artifact's manifest.json; flags and environment win.",
+        callback=_config,
+        is_eager=True,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved settings and their sources; touch nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+OutDir = Annotated[Path, typer.Option("--out", "-o", help="The artifact to make (a directory).")]
+Data = Annotated[
+    str,
+    typer.Option("--data", help="A name (ko-en), a folder of train.ko, train.en, …, a TSV/JSON Lines file, or an artifact."),
+]
+Src = Annotated[Optional[str], typer.Option("--src", help="Source language; the first half of the data's name if not given.")]
+Tgt = Annotated[Optional[str], typer.Option("--tgt", help="Target language; the second half of the data's name if not given.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+BatchTokens = Annotated[int, typer.Option("--batch-tokens", help="Tokens a batch, padding included.")]
+
+CONTROL = {"config", "json_", "quiet", "verbose", "dry_run", "force", "resume", "help"}
+
+
+def given(ctx: typer.Context) -> dict[str, Any]:
+    """Return the command's own options by name, without those that only steer how it runs."""
+    return {name: value for name, value in ctx.params.items() if name not in CONTROL}
+
+
+def sources(ctx: typer.Context) -> dict[str, str]:
+    """Say where each option's value came from: flag, environment, file or default."""
+    words = {"COMMANDLINE": "flag", "ENVIRONMENT": "environment", "DEFAULT_MAP": "file"}
+    found = {name: ctx.get_parameter_source(name) for name in given(ctx)}
+    return {name: words.get(source.name, "default") if source else "default" for name, source in found.items()}

@@ -1,0 +1,96 @@
+"""Batches by token budget: rows of similar length together, so that little is spent on padding."""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlpcli.tokenization.dataset import Side
+from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
+
+POOL = 100  # batches whose rows are sorted by length together: enough for little padding, few enough to stay random
+
+
+class Batch(NamedTuple):
+    """Teacher-forcing pairs. `tgt_in_bt` begins with BOS, `tgt_out_bt` ends with EOS; both are padded with PAD.
+
+    `src_lengths_b` stays on the CPU: packing needs it there.
+    """
+
+    src_bs: Tensor
+    src_lengths_b: Tensor
+    tgt_in_bt: Tensor
+    tgt_out_bt: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Move the ids to `device`."""
+        src, lengths, tgt_in, tgt_out = self
+        move = {"device": device, "non_blocking": True}
+        return Batch(src.to(**move), lengths, tgt_in.to(**move), tgt_out.to(**move))
+
+
+def by_token_budget(order: Sequence[int], lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Cut `order` into batches whose rows × longest row stay within `budget` (one row at least)."""
+    batch: list[int] = []
+    longest = 0
+    for row in order:
+        if batch and max(longest, lengths[row]) * (len(batch) + 1) > budget:
+            yield batch
+            batch, longest = [], 0
+        batch.append(row)
+        longest = max(longest, lengths[row])
+    if batch:
+        yield batch
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Set rows of ids side by side: ids [b, s] padded with PAD, and lengths [b]."""
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = torch.full((len(rows), int(lengths.max())), PAD)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.as_tensor(row)
+    return ids, lengths
+
+
+class PairBatches:
+    """The batches of one split, in an order that follows from (seed, epoch) alone, so that any point can be resumed.
+
+    Args:
+        batch_tokens: bound on rows × the longest side of a batch, padding and marks included.
+        max_length: pairs with more tokens on either side, or with an empty side, are left out and counted.
+    """
+
+    def __init__(self, src: Side, tgt: Side, *, batch_tokens: int, max_length: int, seed: int) -> None:
+        self.src, self.tgt, self.batch_tokens, self.seed = src, tgt, batch_tokens, seed
+        src_lengths, tgt_lengths = src.lengths, tgt.lengths
+        self.empty = np.flatnonzero((src_lengths == 0) | (tgt_lengths == 0))
+        self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
+        self.rows = np.setdiff1d(np.arange(len(src)), np.union1d(self.empty, self.too_long))
+        self.sizes = np.maximum(src_lengths, tgt_lengths) + 1
+        self.sort_keys = tgt_lengths.astype(np.int64) * (int(src_lengths.max(initial=0)) + 1) + src_lengths
+
+    def epoch(self, number: int) -> list[list[int]]:
+        """Return the epoch's batches of row numbers, shuffled."""
+        rng = np.random.default_rng([self.seed, number])
+        order = rng.permutation(self.rows)
+        average = max(1, int(self.batch_tokens / self.sizes[self.rows].mean())) if len(self.rows) else 1
+        pools = np.split(order, range(average * POOL, len(order), average * POOL))
+        by_length = np.concatenate([pool[np.argsort(self.sort_keys[pool], kind="stable")] for pool in pools])
+        batches = list(by_token_budget(by_length.tolist(), self.sizes, self.batch_tokens))  # type: ignore[arg-type]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def in_order(self) -> list[list[int]]:
+        """Return batches of all rows by length, for evaluation."""
+        order = self.rows[np.argsort(self.sort_keys[self.rows], kind="stable")]
+        return list(by_token_budget(order.tolist(), self.sizes, self.batch_tokens))  # type: ignore[arg-type]
+
+    def load(self, rows: Sequence[int]) -> Batch:
+        """Read the rows' ids and set them side by side for teacher forcing."""
+        src_bs, src_lengths_b = pad([[*self.src[i].tolist(), EOS] for i in rows])
+        tgt = [self.tgt[i].tolist() for i in rows]
+        tgt_in, _ = pad([[BOS, *ids] for ids in tgt])
+        tgt_out, _ = pad([[*ids, EOS] for ids in tgt])
+        return Batch(src_bs, src_lengths_b, tgt_in, tgt_out)

@@ -1,0 +1,1 @@
+"""The training loop, its optimiser and schedule, checkpoints, and the command that ties them together."""

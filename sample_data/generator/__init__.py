@@ -1,0 +1,1 @@
+"""A deterministic generator of a small Korean-English parallel corpus."""
