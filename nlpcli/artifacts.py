@@ -88,13 +88,18 @@ class Artifact:
 
 @dataclass
 class Draft:
-    """An artifact in the making: write files into `path`, fill in `metrics`, then `publish()`."""
+    """An artifact in the making: write files into `path`, fill in `metrics`, then `publish()`.
+
+    `logs` names the files that carry times; `scratch` those that are needed until the very end (the state of a run) and
+    are not part of the artifact.
+    """
 
     out: Path
     manifest: Manifest
     force: bool
     resumed: bool = False
     logs: set[str] = field(default_factory=set)
+    scratch: set[str] = field(default_factory=set)
     published: bool = False
     started: float = field(default_factory=time.time)
 
@@ -102,11 +107,15 @@ class Draft:
     def path(self) -> Path:
         return partial_path(self.out)
 
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.manifest.metrics
+
     def publish(self) -> Artifact:
         """Hash and flush every file, write the manifest last and rename the directory into place."""
         m = self.manifest
-        m.files = [self._entry(p) for p in sorted(self.path.rglob("*")) if p.is_file() and p.name != LOCK]
-        m.files = [f for f in m.files if f.path not in UNLISTED]
+        names = {p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file()}
+        m.files = [self._entry(name) for name in sorted(names - UNLISTED - self.scratch)]
         m.id = _identity(m)
         m.run = {"started": datetime.fromtimestamp(self.started, timezone.utc).isoformat(timespec="seconds")} | m.run
         m.run.setdefault("seconds", round(time.time() - self.started, 3))
@@ -118,15 +127,16 @@ class Draft:
         self.published = True
         return Artifact(self.out, m)
 
-    def _entry(self, path: Path) -> FileEntry:
-        name = path.relative_to(self.path).as_posix()
+    def _entry(self, name: str) -> FileEntry:
+        path = self.path / name
         with path.open("rb") as f:
             os.fsync(f.fileno())
             digest = hashlib.file_digest(f, "sha256").hexdigest()
         return FileEntry(path=name, bytes=path.stat().st_size, sha256=digest, log=name in self.logs)
 
     def _swap_in(self) -> None:
-        (self.path / LOCK).unlink(missing_ok=True)
+        for name in (LOCK, *self.scratch):
+            (self.path / name).unlink(missing_ok=True)
         replaced = self.out.with_name(f"{self.out.name}.replaced-{os.getpid()}")
         if self.out.exists():
             if not self.force:
@@ -154,11 +164,13 @@ def create(
     seed: int | None = None,
     force: bool = False,
     resume: bool = False,
+    keep: bool = False,
 ) -> Iterator[Draft]:
-    """Build an artifact at `out`; leaving the block without `publish()` leaves no trace unless `resume` is set.
+    """Build an artifact at `out`; leaving the block without `publish()` leaves no trace unless `keep` is set.
 
     Args:
-        resume: keep `OUT.partial` when the block fails, and take up an earlier one instead of starting anew.
+        keep: leave `OUT.partial` when the block fails, for a later `resume`.
+        resume: take up what `OUT.partial` holds instead of starting anew.
 
     Raises:
         OutputExists: `out` is there and `force` is not set, or another process is building it now.
@@ -194,7 +206,7 @@ def create(
         if not draft.published:
             raise AssertionError("an artifact's draft was left without publish()")
     except BaseException:
-        if not resume:
+        if not keep:
             shutil.rmtree(partial, ignore_errors=True)
         raise
     finally:

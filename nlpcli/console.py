@@ -114,7 +114,8 @@ class Progress:
         if level >= NORMAL and sys.stderr.isatty():
             from tqdm import tqdm
 
-            form = "{l_bar}{bar}| {n:.0f}/{total:.0f} [{elapsed}<{remaining}{postfix}]" if total else None
+            count = "" if unit == "%" else " {n:.0f}/{total:.0f}"
+            form = "{l_bar}{bar}|" + count + " [{elapsed}<{remaining}{postfix}]" if total else None
             self.bar = tqdm(
                 total=total, initial=done, desc=what, unit=f" {unit}", dynamic_ncols=True, leave=False, bar_format=form
             )
@@ -146,7 +147,8 @@ class Progress:
         if self.total:
             elapsed, made = time.monotonic() - self.started, self.done - self.first
             left = elapsed * max(self.total - self.done, 0) / made if made else None
-            parts = [f"{self.what}: {self.done:,.0f} of {self.total:,.0f} {self.unit} ({self.done / self.total:.0%})"]
+            of_total = "" if self.unit == "%" else f" of {self.total:,.0f} {self.unit}, {self.done / self.total:.0%}"
+            parts = [f"{self.what}: {self.done:,.0f}{of_total or '%'}"]
             parts += [f"ETA {duration(left)}"] if left is not None else []
         return ", ".join(parts + ([self.note] if self.note else []))
 

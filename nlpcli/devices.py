@@ -37,5 +37,6 @@ def pick_precision(precision: str, device: str) -> str:
         if precision == "bf16" and not native:
             raise Unavailable("--precision bf16: this GPU has no bf16", fix="use --precision 32")
     else:
-        native = torch.backends.cpu.get_cpu_capability() != "DEFAULT" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        has = torch.cpu.get_capabilities()
+        native = bool(has.get("avx512_bf16") or has.get("amx_bf16"))
     return "bf16" if precision == "bf16" or (precision == "auto" and native) else "32"

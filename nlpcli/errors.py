@@ -7,13 +7,17 @@ it (`fix`). `nlpcli.cli.main` is the one place that turns these into text and an
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Iterable
+from typing import Any, Iterable
 
 
 class NlpcliError(Exception):
-    """A problem the user can understand and mend; subclasses fix the exit code."""
+    """A problem the user can understand and mend; subclasses fix the exit code.
+
+    `data` is what was found out all the same; `--json` prints it beside the error.
+    """
 
     exit_code = 1
+    data: Any = None
 
     def __init__(self, message: str, *, cause: str = "", fix: str = "") -> None:
         super().__init__(message)

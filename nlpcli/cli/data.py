@@ -25,7 +25,7 @@ def prepare(
     src: opt.Src = None,
     tgt: opt.Tgt = None,
     hold_out: Annotated[
-        int, typer.Option("--hold-out", min=1, help="Pairs to set aside for validation when the data has no valid split.")
+        int, opt.option("--hold-out", min=1, help="Pairs to set aside for validation when the data has no valid split.")
     ] = 500,
     force: opt.Force = False,
     json_: opt.Json = False,

@@ -1,1 +1,72 @@
+"""`nlpcli evaluate`."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, List, Literal, Optional
+
+import typer
+
+from nlpcli.cli import options as opt
+
+
+def evaluate(
+    ctx: typer.Context,
+    model: Annotated[Optional[Path], opt.option("--model", help="Translate with this model …")] = None,
+    data: Annotated[Optional[str], opt.option("--data", help="… this data: a name, a folder, a file or a corpus artifact.")] = None,
+    split: Annotated[List[str], opt.option("--split", help="Split to translate and score; may be repeated.")] = ["test"],  # noqa: B006
+    hyp: Annotated[Optional[Path], opt.option("--hyp", help="Or score these translations …")] = None,
+    ref: Annotated[Optional[Path], opt.option("--ref", help="… against these references, line by line.")] = None,
+    src_file: Annotated[Optional[Path], opt.option("--src", help="Their sources, to keep beside them.")] = None,
+    tgt: Annotated[
+        Optional[str], opt.option("--tgt", help="Language of --ref; its ending if not given. Chooses BLEU's tokenizer.")
+    ] = None,
+    out: Annotated[Optional[Path], opt.option("--out", "-o", help="Keep scores and lines as an artifact.")] = None,
+    fail_under: Annotated[
+        List[str], opt.option("--fail-under", help="Exit 8 below this score (TER: above it), e.g. BLEU=25; may be repeated.")
+    ] = [],  # noqa: B006
+    beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
+    length_penalty: Annotated[float, opt.option("--length-penalty", min=0.0, help="Wu et al.'s α.")] = 1.0,
+    batch_tokens: opt.BatchTokens = 8192,
+    checkpoint: Annotated[Literal["best", "last"], opt.option("--checkpoint", help="Which weights of the model.")] = "best",
+    device: opt.Device = "auto",
+    force: opt.Force = False,
+    json_: opt.Json = False,
+    config: opt.Config = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Score translations with sacreBLEU: BLEU, chrF2 and TER with their signatures, by domain and by length.
+
+    CREATES with --out an evaluation artifact: scores.json, test.hyp, test.ref, test.src.
+
+    Example: nlpcli evaluate --model work/model --data ko-en --split test --fail-under BLEU=25
+
+    Example: nlpcli evaluate --hyp test.hyp.en --ref test.en
+    """
+    from nlpcli.cli.result import print_envelope
+    from nlpcli.errors import GateFailed
+    from nlpcli.evaluation.evaluate import evaluate as run
+
+    result = run(**opt.given(ctx), force=force, config_source=opt.sources(ctx))
+    if not json_:
+        _print(result)
+    if result.failed_gates:
+        error = GateFailed("the quality gate failed", cause="; ".join(result.failed_gates), fix="train longer, or lower the gate")
+        error.data = result
+        raise error
+    if json_:
+        print_envelope(ctx, result)
+
+
+def _print(result: Any) -> None:
+    from nlpcli import console
+
+    for name, groups in result.splits.items():
+        metrics = [s.metric for s in groups[0].scores]
+        rows = [[g.name, g.lines, *(g.value(m) for m in metrics)] for g in groups]
+        console.table([name, "lines", *metrics], rows)
+        console.write_out(f"{s.metric}: {s.signature}" for s in groups[0].scores)
+        console.out("")
+    if result.path is not None:
+        console.out(str(result.path))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
-import os
 import signal
 import sys
 from typing import Any
@@ -13,9 +11,9 @@ import typer
 
 from nlpcli import __version__, console
 from nlpcli.cli import data, evaluate, inspect, tokenize, train, translate
+from nlpcli.cli.result import print_json
 from nlpcli.errors import Interrupted, NlpcliError, RunFailed
 
-ENVELOPE = "nlpcli.result"
 EPILOG = "First steps: nlpcli train attention --data ko-en --max-minutes 5, then nlpcli translate --help."
 
 app = typer.Typer(
@@ -120,8 +118,12 @@ def _fail(e: NlpcliError, arguments: list[str]) -> int:
 def _print_failure(e: NlpcliError, arguments: list[str]) -> None:
     words = [a for a in arguments if not a.startswith("-")][:2]
     problem = {"message": e.message, "cause": e.cause, "fix": e.fix}
-    envelope = {"schema": ENVELOPE, "command": " ".join(words), "status": "error", "exit_code": e.exit_code}
     try:
-        console.out(json.dumps(envelope | {"data": None, "errors": [problem]}, ensure_ascii=False))
+        print_json(" ".join(words), e.exit_code, e.data, [problem])
     except console.ClosedPipe:
-        os.write(2, b"")
+        pass  # the reader is gone; the exit status still tells
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from nlpcli import console
+
+option: Any = partial(typer.Option, show_envvar=False)  # each has its variable; the list of them would drown the help
 
 
 def _quiet(value: bool) -> bool:
@@ -31,30 +34,30 @@ def _config(ctx: typer.Context, value: Optional[Path]) -> Optional[Path]:
     return value
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", callback=_quiet)]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", callback=_verbose)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON envelope on stdout instead of text.")]
+Quiet = Annotated[bool, option("--quiet", "-q", help="Say nothing but warnings and errors.", callback=_quiet)]
+Verbose = Annotated[bool, option("--verbose", "-v", help="Say more.", callback=_verbose)]
+Json = Annotated[bool, option("--json", help="Print one JSON envelope on stdout instead of text.")]
 Config = Annotated[
     Optional[Path],
-    typer.Option(
+    option(
         "--config",
         help="TOML file with a table a command, or an artifact's manifest.json; flags and environment win.",
         callback=_config,
         is_eager=True,
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved settings and their sources; touch nothing.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
-OutDir = Annotated[Path, typer.Option("--out", "-o", help="The artifact to make (a directory).")]
+DryRun = Annotated[bool, option("--dry-run", help="Print the resolved settings and their sources; touch nothing.")]
+Force = Annotated[bool, option("--force", help="Replace the output if it exists.")]
+OutDir = Annotated[Path, option("--out", "-o", help="The artifact to make (a directory).")]
 Data = Annotated[
     str,
-    typer.Option("--data", help="A name (ko-en), a folder of train.ko, train.en, …, a TSV/JSON Lines file, or an artifact."),
+    option("--data", help="A name (ko-en), a folder of train.ko, train.en, …, a TSV/JSON Lines file, or an artifact."),
 ]
-Src = Annotated[Optional[str], typer.Option("--src", help="Source language; the first half of the data's name if not given.")]
-Tgt = Annotated[Optional[str], typer.Option("--tgt", help="Target language; the second half of the data's name if not given.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-BatchTokens = Annotated[int, typer.Option("--batch-tokens", help="Tokens a batch, padding included.")]
+Src = Annotated[Optional[str], option("--src", help="Source language; the first half of the data's name if not given.")]
+Tgt = Annotated[Optional[str], option("--tgt", help="Target language; the second half of the data's name if not given.")]
+Seed = Annotated[int, option("--seed", help="Seed of every random choice.")]
+Device = Annotated[str, option("--device", help="auto, cpu or cuda.")]
+BatchTokens = Annotated[int, option("--batch-tokens", help="Tokens a batch, padding included.")]
 
 CONTROL = {"config", "json_", "quiet", "verbose", "dry_run", "force", "resume", "help"}
 

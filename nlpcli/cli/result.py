@@ -21,18 +21,17 @@ def finish(ctx: typer.Context, result: Any) -> None:
 
 
 def print_envelope(ctx: typer.Context, result: Any) -> None:
-    """Print `result` (a dataclass or plain data) as the envelope {schema, command, status, exit_code, data, errors}."""
+    """Print the result of a command that went well (a dataclass or plain data) as the envelope."""
+    print_json(" ".join(ctx.command_path.split()[1:]), 0, result, [])
+
+
+def print_json(command: str, exit_code: int, data: Any, errors: list[dict[str, str]]) -> None:
+    """Print the envelope {schema, command, status, exit_code, data, errors} in one line."""
     import msgspec
 
-    envelope = {
-        "schema": ENVELOPE,
-        "command": " ".join(ctx.command_path.split()[1:]),
-        "status": "ok",
-        "exit_code": 0,
-        "data": result,
-        "errors": [],
-    }
-    console.out(msgspec.json.encode(envelope, enc_hook=str).decode())
+    status = "error" if errors else "ok"
+    head = {"schema": ENVELOPE, "command": command, "status": status, "exit_code": exit_code}
+    console.out(msgspec.json.encode({**head, "data": data, "errors": errors}, enc_hook=str).decode())
 
 
 def dry_run(ctx: typer.Context, facts: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ app = typer.Typer(help="Text to ids and back, with SentencePiece.", no_args_is_h
 Kind = Literal["unigram", "bpe", "char", "word"]
 Normalization = Literal["nfc", "nfkc", "none"]
 Form = Literal["pieces", "ids"]
-TokenizerDir = Annotated[Path, typer.Option("--tokenizer", help="A tokenizer artifact.")]
-Language = Annotated[str, typer.Option("--lang", help="Which side's vocabulary: ko, en.")]
+TokenizerDir = Annotated[Path, opt.option("--tokenizer", help="A tokenizer artifact.")]
+Language = Annotated[str, opt.option("--lang", help="Which side's vocabulary: ko, en.")]
 InputFile = Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Text to read; stdin if not given. .gz .xz .zst too.")]
 
 
@@ -27,17 +27,17 @@ def train(
     out: opt.OutDir,
     src: opt.Src = None,
     tgt: opt.Tgt = None,
-    kind: Annotated[Kind, typer.Option("--kind", help="How text is cut into pieces.")] = "unigram",
+    kind: Annotated[Kind, opt.option("--kind", help="How text is cut into pieces.")] = "bpe",
     vocab_size: Annotated[
-        Optional[int], typer.Option("--vocab-size", min=1, help="Pieces; if not given, as many as the text can fill (8,000 at most).")
+        Optional[int], opt.option("--vocab-size", min=1, help="Pieces; if not given, as many as the text can fill (8,000 at most).")
     ] = None,
-    joint: Annotated[bool, typer.Option("--joint/--separate", help="One vocabulary for both languages, or one each.")] = False,
-    normalization: Annotated[Normalization, typer.Option("--normalization", help="Unicode form of all text.")] = "nfc",
+    joint: Annotated[bool, opt.option("--joint/--separate", help="One vocabulary for both languages, or one each.")] = False,
+    normalization: Annotated[Normalization, opt.option("--normalization", help="Unicode form of all text.")] = "nfc",
     character_coverage: Annotated[
-        float, typer.Option("--character-coverage", min=0.9, max=1.0, help="Share of characters with a piece of their own.")
+        float, opt.option("--character-coverage", min=0.9, max=1.0, help="Share of characters with a piece of their own.")
     ] = 0.9995,
     byte_fallback: Annotated[
-        bool, typer.Option("--byte-fallback/--no-byte-fallback", help="Spell rare characters in bytes, so that nothing is unknown.")
+        bool, opt.option("--byte-fallback/--no-byte-fallback", help="Spell rare characters in bytes, so that nothing is unknown.")
     ] = True,
     force: opt.Force = False,
     json_: opt.Json = False,
@@ -61,7 +61,7 @@ def encode(
     tokenizer: TokenizerDir,
     lang: Language,
     file: InputFile = Path("-"),
-    form: Annotated[Form, typer.Option("--to", help="What to write.")] = "pieces",
+    form: Annotated[Form, opt.option("--to", help="What to write.")] = "pieces",
 ) -> None:
     """Encode lines to pieces or ids: one line out for each line in.
 
@@ -77,7 +77,7 @@ def decode(
     tokenizer: TokenizerDir,
     lang: Language,
     file: InputFile = Path("-"),
-    form: Annotated[Form, typer.Option("--from", help="What is read.")] = "pieces",
+    form: Annotated[Form, opt.option("--from", help="What is read.")] = "pieces",
 ) -> None:
     """Decode lines of pieces or ids to text: one line out for each line in.
 

@@ -13,7 +13,7 @@ from nlpcli.decoding.search import Hypothesis, beam_search
 from nlpcli.models import load_model
 from nlpcli.models.base import TranslationModel, with_end
 from nlpcli.tokenization.batches import by_token_budget, pad
-from nlpcli.tokenization.tokenizer import Tokenizer
+from nlpcli.tokenization.tokenizer import UNK, Tokenizer
 from nlpcli.devices import pick_device
 
 LENGTH_FACTOR, LENGTH_EXTRA = 2, 20  # a translation may have this many tokens a source token, and so many more
@@ -25,6 +25,7 @@ class Translation:
 
     texts: list[str]
     hypotheses: list[Hypothesis]
+    unknown: bool = False  # the source holds tokens that the vocabulary does not have
 
     @property
     def best(self) -> str:
@@ -71,7 +72,8 @@ class Translator:
             best = [hypotheses[: self.n_best] for hypotheses in found]
             texts = iter(self.tokenizer.decode([h.ids for hypotheses in best for h in hypotheses], self.tgt))
             for row, hypotheses in zip(rows, best):
-                results[kept[row]] = Translation([_one_line(next(texts)) for _ in hypotheses], hypotheses)
+                written = [_one_line(next(texts)) for _ in hypotheses]
+                results[kept[row]] = Translation(written, hypotheses, unknown=UNK in sources[row])
         return results
 
     def _batches(self, sources: list[list[int]]) -> Iterator[list[int]]:

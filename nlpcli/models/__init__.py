@@ -47,7 +47,7 @@ def load_model(artifact: Artifact, checkpoint: str = "model") -> tuple[Translati
     """
     config = artifact.manifest.config
     tokenizer = Tokenizer.load(artifact.path / "tokenizer")
-    if tokenizer.id != config["tokenizer"]:
+    if tokenizer.id != config["tokenizer_id"]:
         raise ArtifactError(
             f"{artifact.path}: tokenizer {tokenizer.id} does not belong to this model",
             cause=f"the model was trained with tokenizer {config['tokenizer']}",

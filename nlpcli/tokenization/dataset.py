@@ -55,7 +55,7 @@ class Dataset:
         self.src: str = artifact.manifest.config["src"]
         self.tgt: str = artifact.manifest.config["tgt"]
         self.tokenizer = Tokenizer.load(artifact.path / "tokenizer")
-        if self.tokenizer.id != artifact.manifest.config["tokenizer"]:
+        if self.tokenizer.id != artifact.manifest.config["tokenizer_id"]:
             raise ArtifactError(
                 f"{artifact.path}: its tokenizer is {self.tokenizer.id}, not {artifact.manifest.config['tokenizer']}",
                 cause="the ids were made by another tokenizer",
@@ -114,7 +114,7 @@ def encode_dataset(
             f"{tokenizer} is for {' and '.join(encoder.languages)}, the data is {corpus.src}-{corpus.tgt}",
             fix="train a tokenizer on this data: nlpcli tokenize train",
         )
-    config = {"src": corpus.src, "tgt": corpus.tgt, "tokenizer": encoder.id}
+    config = {"src": corpus.src, "tgt": corpus.tgt, "tokenizer_id": encoder.id}
     splits = [name for name in corpus.splits if name in ("train", "valid")]
     inputs = [encoder.artifact.as_input("tokenizer", out)]
     if artifacts.is_artifact(corpus.root):

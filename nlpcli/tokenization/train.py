@@ -22,7 +22,7 @@ from nlpcli.tokenization.tokenizer import BOS, EOS, JOINT, PAD, UNK, Normalizati
 
 COMMAND = "nlpcli tokenize train"
 LARGEST_DEFAULT = 8000
-WORDS_A_PIECE = 20  # a piece should be seen often enough to be learnt: one piece for this many running words
+WORDS_A_PIECE = 40  # a piece should be seen often enough to be learnt: one piece for this many running words
 SMALLEST_DEFAULT = 500
 THREADS = 4  # fixed: unigram training adds floats in an order that depends on it, and the result must not
 BYTES = 256
@@ -31,9 +31,13 @@ Kind = Literal["unigram", "bpe", "char", "word"]
 
 
 class TokenizerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the vocabulary is learnt; `vocab_size` None fits it to the corpus."""
+    """How the vocabulary is learnt; `vocab_size` None fits it to the corpus.
 
-    kind: Kind = "unigram"
+    BPE is the default because SentencePiece's unigram trainer takes as candidates only substrings that two *different*
+    words share: in a small corpus with few word forms, frequent words such as "and" never become pieces.
+    """
+
+    kind: Kind = "bpe"
     vocab_size: Positive | None = None
     joint: bool = False
     normalization: Normalization = "nfc"
@@ -56,7 +60,7 @@ def train_tokenizer(
     out: Path,
     src: str | None = None,
     tgt: str | None = None,
-    kind: Kind = "unigram",
+    kind: Kind = "bpe",
     vocab_size: int | None = None,
     joint: bool = False,
     normalization: Normalization = "nfc",
@@ -135,7 +139,7 @@ def learn_vocabulary(lines: list[str], settings: TokenizerSettings, name: str) -
 
 
 def default_size(lines: Iterable[str], settings: TokenizerSettings) -> int:
-    """Choose a vocabulary size by the amount of text: one piece for every 20 running words, from 500 to 8,000."""
+    """Choose a vocabulary size by the amount of text: one piece for every 40 running words, from 500 to 8,000."""
     words = sum(len(line.split()) for line in lines)
     size = min(LARGEST_DEFAULT, max(SMALLEST_DEFAULT, words // WORDS_A_PIECE))
     return size + (BYTES if uses_bytes(settings) else 0) if size < LARGEST_DEFAULT else size

@@ -29,6 +29,8 @@ class Progress:
     tokens: int = 0  # real target tokens read
     best_score: float | None = None
     best_step: int = 0
+    best_loss: float = 0.0
+    best_bleu: float = 0.0
     evaluations_since_best: int = 0
     stopped: str = ""  # why the run ended: epochs, steps, minutes or patience
     log_bytes: int = 0  # length of metrics.jsonl when the state was saved
@@ -109,20 +111,21 @@ class Trainer:
     def run(self) -> Iterator[Event]:
         """Train until a budget is used up, patience runs out or `stop` says so."""
         p = self.progress
-        p.stopped = ""
         clock = time.monotonic() - p.seconds
-        while not p.stopped:
+        while True:
             epoch = self.batches.epoch(p.epoch)
+            p.stopped = self._reason_to_stop(len(epoch))
+            if p.stopped:  # a finished run was taken up again
+                return
             for rows in epoch[p.batch :]:
                 share = self._share_used(len(epoch))
                 step = self._step(rows, share, clock)
                 yield step
-                p.stopped = self._budget_used(len(epoch))
+                p.stopped = self._reason_to_stop(len(epoch))
                 if p.step % self.settings.eval_every == 0 or p.stopped:
                     yield self._evaluate()
                     p.seconds = time.monotonic() - clock
-                    if p.evaluations_since_best >= self.settings.patience:
-                        p.stopped = "patience"
+                    p.stopped = p.stopped or self._reason_to_stop(len(epoch))
                     yield SavePoint(p.step, final=bool(p.stopped))
                 elif self.stop():
                     yield SavePoint(p.step, final=False)
@@ -140,7 +143,7 @@ class Trainer:
         self._optimizer.zero_grad()
         self.fabric.backward(loss / tokens)
         norm = float(self.fabric.clip_gradients(self._wrapped, self._optimizer, max_norm=s.clip_norm))  # type: ignore[arg-type]
-        mean = float(loss) / tokens
+        mean = loss.item() / tokens
         if not (math.isfinite(mean) and math.isfinite(norm)):
             raise RunFailed(
                 f"the loss became {mean} (gradient norm {norm}) at step {p.step + 1}",
@@ -159,7 +162,7 @@ class Trainer:
         score = -loss if self.settings.best_by == "loss" else bleu
         improved = p.best_score is None or score > p.best_score
         if improved:
-            p.best_score, p.best_step = score, p.step
+            p.best_score, p.best_step, p.best_loss, p.best_bleu = score, p.step, loss, bleu
         p.evaluations_since_best = 0 if improved else p.evaluations_since_best + 1
         return Evaluation(p.step, loss, bleu, improved, samples)
 
@@ -170,8 +173,10 @@ class Trainer:
         shares += [p.seconds / (60 * s.max_minutes)] if s.max_minutes else []
         return max(shares)
 
-    def _budget_used(self, batches_an_epoch: int) -> str:
+    def _reason_to_stop(self, batches_an_epoch: int) -> str:
         p, s = self.progress, self.settings
+        if p.evaluations_since_best >= s.patience:
+            return "patience"
         if s.max_steps and p.step >= s.max_steps:
             return "steps"
         if s.max_minutes and p.seconds >= 60 * s.max_minutes:

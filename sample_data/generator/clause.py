@@ -14,8 +14,12 @@ from .scene import Action, Fact, Scene, kind_of
 
 NATIVE = ["", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열"]
 # Classes whose bare noun stays without "the" as a subject: "kimchi stew is delicious".
-GENERIC = {"vegetable", "dish", "snack", "meat", "subject", "language", "sport", "music", "hot_drink", "cold_drink", "fruit_mass"}
+GENERIC = {"vegetable", "dish", "snack", "meat", "subject", "language", "sport", "music", "hot_drink", "cold_drink"}
 SLOT = re.compile(r"\{(?:(at|the|bare) )?(\w+)(?::(\w+))?\}")
+
+
+class Misfit(Exception):
+    """The random choices made for a sentence do not go together: draw another one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Clause:
     def ko(self, particle: str = "이") -> str:
         """Return the Korean subject with a particle."""
         return attach(self.subject, particle) if self.subject else ""
+
+    def reason(self) -> str:
+        """Return the English clause as a present reason; what happens is under way: "the rent is going up"."""
+        return self.english("present progressive" if self.stem.kind == "verb" and self.en[:3] != "be " else "present")
 
     def english(self, tense: str, positive: bool = True, adverb: str = "") -> str:
         """Return the English clause in a tense."""
@@ -116,7 +124,9 @@ class Context:
         """Choose an object: bare, described, counted, or pointed at."""
         noun = self.noun(noun_class)
         roll = self.rng.random() / max(self.detail, 0.01)
-        adjectives = lexicon.describing(noun_class)
+        adjectives = [a for a in lexicon.describing(noun_class) if a[0] not in lexicon.PREDICATIVE]
+        if noun_class in GENERIC - {"dish", "snack", "meat", "vegetable", "hot_drink", "cold_drink"}:
+            adjectives = []
         if roll < 0.5 and adjectives and not noun.preposition:
             lemma, adjective = self.rng.choice(adjectives)
             if lemma not in self.used:
@@ -135,7 +145,7 @@ class Context:
         chosen: dict[str, NounPhrase] = {}
         places: dict[str, Noun] = {}
         for _, noun_class, particle in SLOT.findall(ko):
-            bare = f"bare {noun_class}" in ko or f"the {noun_class}" in en or not particle
+            bare = f"bare {noun_class}" in en or f"the {noun_class}" in en or not particle
             noun = self.noun(noun_class) if bare or CLASSES[noun_class][0].preposition else None
             if noun:
                 places[noun_class] = noun
@@ -159,19 +169,25 @@ class Context:
         """Fill an action and give it a place and a manner with the given probabilities."""
         ko, en = self.fill(action.ko, action.en)
         front, back = "", ""
-        together = company and action.social and self.chance(0.3)
+        together = company not in ("", "group") and action.social and self.chance(0.3)
         if together:
-            table = lexicon.COMPANIONS + (lexicon.OWN_COMPANIONS if company == "speaker" else ())
-            with_ko, with_en = self.rng.choice(table)
+            with_ko, with_en = self.rng.choice(self.companions(company))
             front, back = with_ko, with_en
         if action.places and self.chance(place):
             noun = self.noun(self.rng.choice(action.places))
             front, back = join(front, noun.ko + "에서"), join(back, located(noun))
         if action.manners and self.chance(manner):
             adverb = self.rng.choice(action.manners)
-            if not (together and adverb == "혼자"):
+            if adverb != "혼자" or not (together or company == "group"):
                 front, back = join(front, adverb), join(lexicon.MANNERS[adverb], back)
         return Phrase(stem_of(join(front, ko)), join(en, back))
+
+    def companions(self, company: str) -> tuple[tuple[str, str], ...]:
+        """Return who joins in: family only where it belongs, and one's own relatives only for a speaker."""
+        mates = {"work": lexicon.WORKMATES, "technology": lexicon.WORKMATES, "study": lexicon.CLASSMATES}
+        if self.scene.name in mates:
+            return mates[self.scene.name]
+        return lexicon.COMPANIONS + (lexicon.OWN_COMPANIONS if company == "speaker" else ())
 
     def action(self, stage: str) -> Action:
         """Choose an action of a stage ("before", "main" or "after") of the scene."""
@@ -181,16 +197,21 @@ class Context:
         self.used.append(action.ko)
         return action
 
-    def person(self, kinds: str = "speaker name role kin elder pair group pronoun") -> Person:
+    def person(self, kinds: str = "speaker name role kin elder group pronoun") -> Person:
         """Choose a subject among the given kinds."""
         pools = {
-            "speaker": (lexicon.SPEAKER, lexicon.SPEAKER, lexicon.WE), "name": lexicon.NAMES, "role": lexicon.ROLES,
-            "kin": lexicon.KIN, "elder": lexicon.ELDERS, "group": lexicon.GROUPS,
-            "pronoun": (lexicon.HE, lexicon.SHE, lexicon.THEY), "pair": lexicon.NAMES,
-        }  # fmt: skip
+            "me": (lexicon.SPEAKER,),
+            "speaker": (lexicon.SPEAKER, lexicon.SPEAKER, lexicon.WE),
+            "name": lexicon.NAMES,
+            "role": lexicon.ROLES,
+            "kin": lexicon.KIN,
+            "elder": lexicon.ELDERS,
+            "group": lexicon.GROUPS,
+            "pronoun": (lexicon.HE, lexicon.SHE, lexicon.THEY),
+        }
         person = self.rng.choice(pools[self.rng.choice(kinds.split())])
-        if person.ko in self.used:
-            return self.person(kinds)
+        if person.ko in self.used or person.ko in lexicon.ABSENT.get(self.scene.name, ()):
+            raise Misfit
         self.used.append(person.ko)
         return person
 

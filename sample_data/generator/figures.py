@@ -1,7 +1,7 @@
 """Patterns about numbers: clock times, dates, prices, percentages, ages, durations; and a few fixed phrases."""
 
 from . import english, korean, lexicon
-from .clause import NATIVE, Context, article, definite, finite, indefinite, sentence, stem_of
+from .clause import NATIVE, Context, Misfit, counted, definite, finite, sentence, stem_of
 from .english import join, plural
 from .hangul import attach
 from .korean import CASUAL, Stem
@@ -11,11 +11,25 @@ from .simple import Pair, pointed, vocative
 DIGITS = ["", "일", "이", "삼", "사", "오", "육", "칠", "팔", "구"]
 TENS = ["", "열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든"]
 ONES = ["", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉"]
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-          "November", "December"]  # fmt: skip
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 PARTS = lexicon.table("오전=in the morning, 오후=in the afternoon, 저녁=in the evening")
 WEEKDAYS = lexicon.table("""월요일=Monday, 화요일=Tuesday, 수요일=Wednesday, 목요일=Thursday, 금요일=Friday
-    토요일=Saturday, 일요일=Sunday""")  # fmt: skip
+    토요일=Saturday, 일요일=Sunday""")
+WAYS = lexicon.table("""버스로=by bus, 지하철로=by subway, 자동차로=by car, 자전거로=by bicycle
+    걸어서=on foot, 택시로=by taxi""")
 PRICED = ("clothes", "accessory", "furniture", "device", "book", "fruit", "vehicle")
 
 
@@ -58,7 +72,9 @@ def schedule(ctx: Context) -> Pair:
         subject, verb_ko, verb_en = ctx.noun("transport"), "출발하다", "leave"
     day_ko, day_en = ctx.rng.choice(WEEKDAYS) if ctx.chance(0.4) else ("", "")
     if day_ko and tense != "present":
-        day_ko, day_en = ("지난 " + day_ko, "last " + day_en) if tense == "past" else ("다음 " + day_ko, "next " + day_en)
+        day_ko, day_en = (
+            ("지난 " + day_ko, "last " + day_en) if tense == "past" else ("다음 " + day_ko, "next " + day_en)
+        )
     elif day_ko:
         day_en = "on " + day_en
     time_ko, time_en = clock(ctx)
@@ -66,22 +82,32 @@ def schedule(ctx: Context) -> Pair:
     return sentence(ko, join(definite(subject), english.predicate(verb_en, "he", tense), time_en, day_en))
 
 
+# When one does what: nobody gets up at ten and has lunch at five.
+PROPER_TIMES = {
+    "일어나다": ("오전 일곱 시", "오전 여덟 시"),
+    "출근하다": ("오전 여덟 시", "오전 아홉 시"),
+    "학교에 가다": ("오전 여덟 시", "오전 아홉 시"),
+    "사무실에 도착하다": ("오전 여덟 시", "오전 아홉 시"),
+    "점심을 먹다": ("오후 한 시",),
+    "저녁을 먹다": ("저녁 여섯 시", "저녁 일곱 시"),
+    "집에 돌아오다": ("저녁 여섯 시", "저녁 일곱 시", "저녁 여덟 시", "저녁 아홉 시"),
+}
+
+
 def routine(ctx: Context) -> Pair:
     """What somebody does at an hour: 저는 매일 아침 일곱 시에 일어나요."""
-    verb_ko, verb_en = ctx.rng.choice(lexicon.table("""일어나다=get up, 출근하다=go to work, 학교에 가다=go to school
+    verb_ko, verb_en = ctx.rng.choice(
+        lexicon.table("""일어나다=get up, 출근하다=go to work, 학교에 가다=go to school
         집에 돌아오다=come home, 점심을 먹다=have lunch, 저녁을 먹다=have dinner, 운동을 하다=work out
-        사무실에 도착하다=arrive at the office, 수업을 듣다=take a class, 산책을 하다=take a walk"""))  # fmt: skip
+        사무실에 도착하다=arrive at the office, 수업을 듣다=take a class, 산책을 하다=take a walk""")
+    )
     person = ctx.person("speaker name role kin elder group")
     tense = ctx.rng.choice(["present", "past", "future"])
     tables = {"present": (("매일", "every day"),), "past": (("어제", "yesterday"),), "future": (("내일", "tomorrow"),)}
     day_ko, day_en = ctx.rng.choice(tables[tense])
-    part = {"일어나다": "오전", "출근하다": "오전", "학교에 가다": "오전", "사무실에 도착하다": "오전", "점심을 먹다": "오후",
-            "저녁을 먹다": "저녁", "집에 돌아오다": "저녁"}  # fmt: skip
     time_ko, time_en = clock(ctx)
-    while not time_ko.startswith(part.get(verb_ko, "")) or (verb_ko == "점심을 먹다" and " 네 " in time_ko + " 다섯 "):
-        time_ko, time_en = clock(ctx)
-        if verb_ko == "점심을 먹다":
-            time_ko, time_en = "오후 한 시에", "at one in the afternoon"
+    if not time_ko.startswith(PROPER_TIMES.get(verb_ko, time_ko[:2])):
+        raise Misfit
     stem = stem_of(verb_ko)
     stem = korean.respectful(stem) if person.kind == "elder" else stem
     ko = join(attach(ctx.named(person), "은"), day_ko, time_ko, finite(stem, tense, ctx.level))
@@ -93,8 +119,8 @@ def price(ctx: Context) -> Pair:
     """What something costs: 이 코트는 삼만 오천 원이에요."""
     noun_class = ctx.rng.choice(PRICED[:-1])
     noun = ctx.noun(noun_class)
-    scale = {"furniture": 10000, "device": 10000, "clothes": 1000, "accessory": 1000}.get(noun_class, 500)
-    amount = ctx.rng.randint(4, 90) * scale
+    scale = {"furniture": 10000, "device": 10000, "clothes": 1000, "accessory": 1000, "fruit": 100}.get(noun_class, 500)
+    amount = ctx.rng.randint(12, 90) * scale
     spelled = sino(amount) if ctx.chance(0.6) else f"{amount:,}"
     won = f"{spelled} 원" if spelled[0] not in "123456789" else f"{spelled}원"
     ko, en = pointed(noun, *ctx.rng.choice([("이", "this"), ("그", "that")]))
@@ -110,15 +136,22 @@ def purchase(ctx: Context) -> Pair:
     noun_class = ctx.rng.choice(("fruit", "clothes", "accessory", "book", "stationery", "kitchenware"))
     noun = ctx.noun(noun_class)
     if noun.article != "a":
-        return purchase(ctx)
-    from .clause import counted
-
+        raise Misfit
     group = counted(noun, noun_class, ctx.rng.randint(1, 6))
-    amount = ctx.rng.randint(4, 60) * 1000
+    low, high = {"clothes": (15, 90), "accessory": (10, 60), "fruit": (2, 16), "stationery": (1, 9)}.get(
+        noun_class, (8, 40)
+    )
+    amount = ctx.rng.randint(low, high) * 1000
     shop = ctx.noun("fashion_shop") if noun_class in ("clothes", "accessory") else None
     person = ctx.person("speaker name role kin group pronoun")
     place_ko, place_en = (f"{shop.ko}에서", f"at {definite(shop)}") if shop else ("", "")
-    ko = join(attach(ctx.named(person), "은"), place_ko, attach(group.ko, "을"), f"{sino(amount)} 원에", finite(stem_of("사다"), "past", ctx.level))
+    ko = join(
+        attach(ctx.named(person), "은"),
+        place_ko,
+        attach(group.ko, "을"),
+        f"{sino(amount)} 원에",
+        finite(stem_of("사다"), "past", ctx.level),
+    )
     return sentence(ko, join(person.en, "bought", group.en, f"for {amount:,} won", place_en))
 
 
@@ -126,7 +159,9 @@ def date(ctx: Context) -> Pair:
     """On which day something is: 시험은 5월 12일이에요."""
     month, day = ctx.rng.randint(1, 12), ctx.rng.randint(1, 28)
     event = ctx.noun("event")
-    owner = ctx.rng.choice(lexicon.NAMES) if event.ko in ("결혼식", "졸업식", "생일 파티", "발표", "면접", "강연") else None
+    owner = (
+        ctx.rng.choice(lexicon.NAMES) if event.ko in ("결혼식", "졸업식", "생일 파티", "발표", "면접", "강연") else None
+    )
     name = ctx.named(owner) if owner else ""
     if owner and ctx.level == CASUAL:
         name = owner.ko
@@ -151,7 +186,8 @@ def percentage(ctx: Context) -> Pair:
     forms = {"rise": "rose", "fall": "fell"}
     end = finite(stem_of(verb_ko), "past", ctx.level)
     return sentence(
-        join(f"{noun.ko} 가격이 {than_ko}보다 {rate}%", end), f"the price of {named} {forms[verb_en]} by {rate} percent from {than_en}"
+        join(f"{noun.ko} 가격이 {than_ko}보다 {rate}%", end),
+        f"the price of {named} {forms[verb_en]} by {rate} percent from {than_en}",
     )
 
 
@@ -159,7 +195,7 @@ def age(ctx: Context) -> Pair:
     """How old somebody is: 제 여동생은 스물다섯 살이에요."""
     person = ctx.person("speaker name kin pronoun role")
     if person.agreement in ("they", "we"):
-        return age(ctx)
+        raise Misfit
     years = ctx.rng.randint(19, 62) if person.kind == "role" else ctx.rng.randint(8, 45)
     tense = "future" if ctx.chance(0.2) else "present"
     stem = Stem(f"{native(years)} 살", "copula")
@@ -167,16 +203,22 @@ def age(ctx: Context) -> Pair:
         ko = join("내년에", korean.future(stem_of(attach(stem.text, "이") + " 되다"), ctx.level))
         en = join(person.en, f"will be {years} years old next year")
     else:
-        ko, en = korean.statement(stem, ctx.level), join(person.en, english.predicate(f"be {years} years old", person.agreement, "present"))
+        ko, en = (
+            korean.statement(stem, ctx.level),
+            join(person.en, english.predicate(f"be {years} years old", person.agreement, "present")),
+        )
     return sentence(join(attach(ctx.named(person), "은"), ko), en)
 
 
 def duration(ctx: Context) -> Pair:
     """How long the way takes: 집에서 학교까지 버스로 삼십 분 걸려요."""
-    start, end = (ctx.noun(ctx.rng.choice(("station", "bureau", "clinic", "culture", "shop", "office", "lodging"))) for _ in range(2))
+    start, end = (
+        ctx.noun(ctx.rng.choice(("station", "bureau", "clinic", "culture", "shop", "office", "lodging")))
+        for _ in range(2)
+    )
     if ctx.chance(0.5):
         start = Noun("집", "home")
-    by_ko, by_en = ctx.rng.choice(lexicon.table("버스로=by bus, 지하철로=by subway, 자동차로=by car, 자전거로=by bicycle, 걸어서=on foot, 택시로=by taxi"))
+    by_ko, by_en = ctx.rng.choice(WAYS)
     minutes = ctx.rng.choice([5, 10, 15, 20, 25, 30, 35, 40, 45, 50])
     tense = ctx.rng.choice(["present", "past"])
     ko = join(f"{start.ko}에서 {end.ko}까지", by_ko, f"{sino(minutes)} 분", finite(stem_of("걸리다"), tense, ctx.level))
@@ -187,12 +229,10 @@ def duration(ctx: Context) -> Pair:
 
 def ordering(ctx: Context) -> Pair:
     """Ordering or asking for things: 커피 두 잔 주세요."""
-    from .clause import counted
-
     noun_class = ctx.rng.choice(("hot_drink", "cold_drink", "fruit", "book", "stationery"))
     noun = ctx.noun(noun_class)
     if noun_class in ("fruit", "book", "stationery") and noun.article != "a":
-        return ordering(ctx)
+        raise Misfit
     group = counted(noun, noun_class, ctx.rng.randint(1, 6))
     give = {CASUAL: "줘", korean.POLITE: "주세요"}.get(ctx.level, "주십시오")
     if ctx.chance(0.5) and noun_class.endswith("drink"):
@@ -206,11 +246,15 @@ def greeting(ctx: Context) -> Pair:
     person = ctx.rng.choice(lexicon.NAMES)
     called = vocative(person.ko) if ctx.level == CASUAL else person.ko + " 씨"
     phrases = (
-        ("고마워", "고마워요", "고맙습니다", "thank you"), ("미안해", "미안해요", "미안합니다", "I am sorry"),
-        ("축하해", "축하해요", "축하합니다", "congratulations"), ("잘 자", "안녕히 주무세요", "안녕히 주무십시오", "good night"),
-        ("오랜만이야", "오랜만이에요", "오랜만입니다", "long time no see"), ("어서 와", "어서 오세요", "어서 오십시오", "welcome"),
-        ("괜찮아", "괜찮아요", "괜찮습니다", "it is okay"), ("잘 가", "안녕히 가세요", "안녕히 가십시오", "goodbye"),
-    )  # fmt: skip
+        ("고마워", "고마워요", "고맙습니다", "thank you"),
+        ("미안해", "미안해요", "미안합니다", "I am sorry"),
+        ("축하해", "축하해요", "축하합니다", "congratulations"),
+        ("잘 자", "안녕히 주무세요", "안녕히 주무십시오", "good night"),
+        ("오랜만이야", "오랜만이에요", "오랜만입니다", "long time no see"),
+        ("어서 와", "어서 오세요", "어서 오십시오", "welcome"),
+        ("괜찮아", "괜찮아요", "괜찮습니다", "it is okay"),
+        ("잘 가", "안녕히 가세요", "안녕히 가십시오", "goodbye"),
+    )
     phrase = ctx.rng.choice(phrases)
     said = phrase[korean.LEVELS.index(ctx.level)]
     return sentence(f"{called}, {said}", f"{person.en}, {phrase[3]}")
@@ -223,6 +267,16 @@ def gratitude(ctx: Context) -> Pair:
     return sentence(f"{noun.ko} {thanks}", f"thank you for {definite(noun)}")
 
 
-FIGURES = [(schedule, 3), (routine, 3), (price, 3), (purchase, 3), (date, 2), (percentage, 2), (age, 2), (duration, 2),
-           (ordering, 2), (greeting, 1), (gratitude, 1)]  # fmt: skip
-assert article and indefinite
+FIGURES = [
+    (schedule, 3),
+    (routine, 3),
+    (price, 3),
+    (purchase, 3),
+    (date, 2),
+    (percentage, 2),
+    (age, 2),
+    (duration, 2),
+    (ordering, 2),
+    (greeting, 1),
+    (gratitude, 1),
+]

@@ -147,8 +147,8 @@ def obliged(stem: Stem) -> Stem:
 
 
 def ongoing(stem: Stem) -> Stem:
-    """Return the progressive -고 있-, which an honorific subject turns into -고 계시-."""
-    return Stem(plain(stem, "고 계시"), "verb", True) if stem.honorific else Stem(plain(stem, "고 있"), "exist")
+    """Return the progressive -고 있-."""
+    return Stem(plain(stem, "고 있"), "exist")
 
 
 def respectful(stem: Stem) -> Stem:

@@ -43,7 +43,8 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         수박=a watermelon, 멜론=a melon, 감=a persimmon, 자두=a plum"""),
     "vegetable": nouns("""
         당근=carrots*, 양파=onions*, 감자=potatoes*, 고구마=sweet potatoes*, 오이=cucumbers*, 버섯=mushrooms*
-        시금치=spinach, 배추=cabbage, 마늘=garlic, 고추=peppers*, 토마토=tomatoes*, 콩나물=bean sprouts*, 두부=tofu"""),
+        시금치=spinach, 배추=cabbage, 마늘=garlic, 고추=peppers*, 토마토=tomatoes*, 콩나물=bean sprouts*
+        두부=tofu"""),
     "meat": nouns("소고기=beef, 돼지고기=pork, 닭고기=chicken, 생선=fish, 새우=shrimp, 오징어=squid"),
     "dish": nouns("""
         비빔밥=bibimbap, 불고기=bulgogi, 김밥=gimbap, 잡채=japchae, 된장찌개=soybean paste stew, 김치찌개=kimchi stew
@@ -52,7 +53,8 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
     "snack": nouns("""
         샌드위치=a sandwich, 도넛=a donut, 초콜릿=chocolate, 아이스크림=ice cream, 팝콘=popcorn, 과자=cookies*
         빵=bread, 피자=pizza, 샐러드=salad, 케이크=cake, 요구르트=yogurt, 떡=rice cakes*"""),
-    "hot_drink": nouns("커피=coffee, 녹차=green tea, 홍차=black tea, 유자차=citron tea, 코코아=cocoa, 생강차=ginger tea"),
+    "hot_drink": nouns("""
+        커피=coffee, 녹차=green tea, 홍차=black tea, 유자차=citron tea, 코코아=cocoa, 생강차=ginger tea"""),
     "cold_drink": nouns("""
         물=water, 우유=milk, 주스=juice, 오렌지 주스=orange juice, 맥주=beer, 와인=wine, 식혜=sweet rice punch
         레모네이드=lemonade"""),
@@ -73,7 +75,8 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         접시=a plate, 그릇=a bowl, 냄비=a pot, 프라이팬=a frying pan, 컵=a cup, 칼=a knife, 도마=a cutting board
         주전자=a kettle, 국자=a ladle, 쟁반=a tray"""),
     "tool": nouns("""
-        망치=a hammer, 톱=a saw, 드라이버=a screwdriver, 사다리=a ladder, 삽=a shovel, 가위=scissors*, 손전등=a flashlight
+        망치=a hammer, 톱=a saw, 드라이버=a screwdriver, 사다리=a ladder, 삽=a shovel, 가위=scissors*
+        손전등=a flashlight
         줄자=a tape measure, 못=a nail, 나사=a screw, 밧줄=a rope"""),
     "stationery": nouns("""
         연필=a pencil, 볼펜=a pen, 지우개=an eraser, 공책=a notebook, 필통=a pencil case, 색연필=a colored pencil
@@ -92,9 +95,11 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
     "pet": nouns("강아지=a puppy, 고양이=a cat, 개=a dog, 토끼=a rabbit, 햄스터=a hamster, 앵무새=a parrot"),
     "animal": nouns("""
         말=a horse, 소=a cow, 양=a sheep, 염소=a goat, 오리=a duck, 닭=a hen, 다람쥐=a squirrel, 사슴=a deer
-        원숭이=a monkey, 코끼리=an elephant, 호랑이=a tiger, 곰=a bear, 여우=a fox, 기린=a giraffe, 펭귄=a penguin"""),
+        원숭이=a monkey, 코끼리=an elephant, 호랑이=a tiger, 곰=a bear, 여우=a fox, 기린=a giraffe
+        펭귄=a penguin"""),
     "transport": nouns("""
-        버스=a bus, 택시=a taxi, 지하철=the subway, 기차=a train, 비행기=a plane, 배편=a boat, 고속버스=an express bus
+        버스=a bus, 택시=a taxi, 지하철=the subway, 기차=a train, 비행기=a plane, 유람선=a cruise boat
+        셔틀버스=a shuttle bus, 고속버스=an express bus
         고속 열차=a high-speed train"""),
     "vehicle": nouns("자동차=a car, 자전거=a bicycle, 오토바이=a motorcycle, 트럭=a truck, 승합차=a van"),
     "device": nouns("""
@@ -102,7 +107,8 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         키보드=a keyboard, 스피커=a speaker, 이어폰=earphones*, 충전기=a charger, 마우스=a mouse, 공유기=a router"""),
     "appliance": nouns("""
         텔레비전=the television, 에어컨=the air conditioner, 선풍기=the fan, 세탁기=the washing machine
-        청소기=the vacuum cleaner, 전자레인지=the microwave, 컴퓨터=the computer, 라디오=the radio, 난방=the heating"""),
+        청소기=the vacuum cleaner, 전자레인지=the microwave, 컴퓨터=the computer, 라디오=the radio
+        난방=the heating"""),
     "software": nouns("""
         프로그램=a program, 앱=an app, 웹사이트=a website, 데이터베이스=a database, 게임=a game, 번역기=a translator
         검색 엔진=a search engine, 챗봇=a chatbot"""),
@@ -114,9 +120,10 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         한국어=Korean, 영어=English, 일본어=Japanese, 중국어=Chinese, 프랑스어=French, 독일어=German
         스페인어=Spanish, 러시아어=Russian, 베트남어=Vietnamese, 이탈리아어=Italian"""),
     "sport": nouns("""
-        축구=soccer, 농구=basketball, 야구=baseball, 테니스=tennis, 배드민턴=badminton, 탁구=table tennis
-        배구=volleyball, 골프=golf"""),
-    "instrument": nouns("피아노=the piano, 기타=the guitar, 바이올린=the violin, 첼로=the cello, 가야금=the gayageum"),
+        축구=soccer, 농구=basketball, 야구=baseball, 배구=volleyball, 하키=hockey, 핸드볼=handball"""),
+    "racket": nouns("테니스=tennis, 배드민턴=badminton, 탁구=table tennis, 골프=golf"),
+    "instrument": nouns("""
+        피아노=the piano, 기타=the guitar, 바이올린=the violin, 첼로=the cello, 가야금=the gayageum"""),
     "film": nouns("""
         영화=a movie, 드라마=a drama, 다큐멘터리=a documentary, 만화 영화=an animated movie, 공포 영화=a horror movie
         코미디=a comedy"""),
@@ -125,12 +132,14 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         음악=music, 재즈=jazz, 클래식 음악=classical music, 민요=folk songs*, 록 음악=rock music
         팟캐스트=a podcast, 라디오 방송=a radio program"""),
     "plant": nouns("""
-        장미=roses*, 튤립=tulips*, 해바라기=sunflowers*, 상추=lettuce, 딸기=strawberries*, 허브=herbs*, 국화=chrysanthemums*
+        장미=roses*, 튤립=tulips*, 해바라기=sunflowers*, 상추=lettuce, 딸기=strawberries*, 허브=herbs*
+        국화=chrysanthemums*
         나무=a tree, 화분=a potted plant"""),
     "gift": nouns("꽃다발=a bouquet, 선물=a present, 인형=a doll, 장난감=a toy, 향수=perfume, 화장품=cosmetics*"),
     "bodypart": nouns("머리=head, 배=stomach, 목=throat, 허리=back, 무릎=knee, 어깨=shoulder, 발목=ankle, 팔=arm"),
     "illness": nouns("감기=a cold, 두통=a headache, 독감=the flu, 열=a fever, 기침=a cough, 알레르기=an allergy"),
-    "medicine": nouns("약=medicine, 감기약=cold medicine, 두통약=headache medicine, 비타민=vitamins*, 소화제=digestive medicine"),
+    "medicine": nouns("""
+        약=medicine, 감기약=cold medicine, 두통약=headache medicine, 비타민=vitamins*, 소화제=digestive medicine"""),
     "event": nouns("""
         회의=a meeting, 수업=a class, 시험=an exam, 면접=an interview, 발표=a presentation, 생일 파티=a birthday party
         결혼식=a wedding, 졸업식=a graduation ceremony, 동창회=a class reunion, 강연=a lecture, 모임=a gathering
@@ -141,10 +150,15 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         신발 가게=at the shoe store, 가구점=at the furniture store, 문구점=at the stationery store
         전자 상가=at the electronics market, 벼룩시장=at the flea market"""),
     "grocery": nouns("시장=at the market, 슈퍼마켓=at the supermarket, 편의점=at the convenience store"),
-    "fashion_shop": nouns("백화점=at the department store, 옷 가게=at the clothing store, 벼룩시장=at the flea market"),
+    "fashion_shop": nouns("""
+        백화점=at the department store, 옷 가게=at the clothing store, 벼룩시장=at the flea market"""),
     "eatery": nouns("""
         식당=at the restaurant, 카페=at the café, 학생 식당=at the cafeteria, 분식집=at the snack bar
         한식당=at the Korean restaurant, 중국집=at the Chinese restaurant, 찻집=at the teahouse"""),
+    "restaurant": nouns("""
+        식당=at the restaurant, 한식당=at the Korean restaurant, 학생 식당=at the cafeteria
+        분식집=at the snack bar"""),
+    "hospital": nouns("병원=at the hospital, 보건소=at the health center"),
     "cafe": nouns("카페=at the café, 찻집=at the teahouse, 빵집=at the bakery"),
     "quiet": nouns("""
         도서관=at the library, 교실=in the classroom, 기숙사=in the dormitory, 독서실=in the reading room
@@ -163,34 +177,81 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
         광장=in the square, 호숫가=at the lakeside, 마당=in the yard, 캠핑장=at the campsite"""),
     "gym": nouns("체육관=at the gym, 운동장=on the playing field, 공원=in the park, 체육 센터=at the sports center"),
     "city": nouns("""
-        서울=in Seoul, 부산=in Busan, 대구=in Daegu, 인천=in Incheon, 경주=in Gyeongju, 전주=in Jeonju, 제주도=on Jeju Island
-        파리=in Paris, 런던=in London, 도쿄=in Tokyo, 뉴욕=in New York, 베를린=in Berlin, 로마=in Rome, 방콕=in Bangkok"""),
+        서울=in Seoul, 부산=in Busan, 대구=in Daegu, 인천=in Incheon, 경주=in Gyeongju, 전주=in Jeonju
+        제주도=on Jeju Island
+        파리=in Paris, 런던=in London, 도쿄=in Tokyo, 뉴욕=in New York, 베를린=in Berlin, 로마=in Rome
+        방콕=in Bangkok"""),
     "station": nouns("""
         역=at the station, 공항=at the airport, 버스 정류장=at the bus stop, 지하철역=at the subway station
         버스 터미널=at the bus terminal, 항구=at the harbor"""),
-    "clinic": nouns("병원=at the hospital, 약국=at the pharmacy, 치과=at the dental clinic, 안과=at the eye clinic, 보건소=at the health center"),
+    "clinic": nouns("""
+        병원=at the hospital, 약국=at the pharmacy, 치과=at the dental clinic, 안과=at the eye clinic
+        보건소=at the health center"""),
     "bureau": nouns("""
         은행=at the bank, 우체국=at the post office, 구청=at the district office, 경찰서=at the police station
         대사관=at the embassy, 출입국 사무소=at the immigration office, 주민 센터=at the community center"""),
     "culture": nouns("""
         극장=at the theater, 박물관=at the museum, 미술관=at the art gallery, 공연장=at the concert hall
         영화관=at the movie theater, 문화 센터=at the culture center"""),
+    "lesson": nouns("문화 센터=at the culture center, 음악 학원=at the music academy"),
     "sight": nouns("""
         박물관=at the museum, 궁궐=at the palace, 절=at the temple, 성당=at the cathedral, 동물원=at the zoo
-        식물원=at the botanical garden, 전망대=at the observatory, 한옥 마을=in the hanok village, 수족관=at the aquarium"""),
-    "lodging": nouns("호텔=at the hotel, 민박집=at the guesthouse, 유스 호스텔=at the youth hostel, 한옥 숙소=at the hanok inn"),
-    "farm": nouns("정원=in the garden, 텃밭=in the vegetable garden, 온실=in the greenhouse, 농장=on the farm, 과수원=in the orchard"),
+        식물원=at the botanical garden, 전망대=at the observatory, 한옥 마을=in the hanok village
+        수족관=at the aquarium"""),
+    "lodging": nouns("""
+        호텔=at the hotel, 민박집=at the guesthouse, 유스 호스텔=at the youth hostel, 한옥 숙소=at the hanok inn"""),
+    "farm": nouns("""
+        정원=in the garden, 텃밭=in the vegetable garden, 온실=in the greenhouse, 농장=on the farm
+        과수원=in the orchard"""),
     "home": nouns("집=at home"),
-}  # fmt: skip
+}
 
 # What a Korean numeral counts a class with, and what English puts in front of a mass noun.
 COUNTERS = {
-    "fruit": "개", "clothes": "벌", "accessory": "개", "furniture": "개", "household": "개", "kitchenware": "개",
-    "stationery": "개", "document": "부", "message": "통", "book": "권", "pet": "마리", "animal": "마리",
-    "vehicle": "대", "device": "대", "hot_drink": "잔", "cold_drink": "잔", "gift": "개", "snack": "개",
-    "shoes": "켤레", "film": "편",
-}  # fmt: skip
+    "fruit": "개",
+    "clothes": "벌",
+    "accessory": "개",
+    "furniture": "개",
+    "household": "개",
+    "kitchenware": "개",
+    "stationery": "개",
+    "document": "부",
+    "message": "통",
+    "book": "권",
+    "pet": "마리",
+    "animal": "마리",
+    "vehicle": "대",
+    "device": "대",
+    "hot_drink": "잔",
+    "cold_drink": "잔",
+    "gift": "개",
+    "snack": "개",
+    "shoes": "켤레",
+    "film": "편",
+}
 MEASURES = {"hot_drink": "cup", "cold_drink": "glass", "shoes": "pair"}
-OWN_COUNTERS = {"안내문": "장", "영수증": "장", "엽서": "장", "초대장": "장", "축하 카드": "장", "꽃다발": "다발", "향수": "병", "이불": "장", "거울": "개",
-                "수건": "장", "볼펜": "자루", "연필": "자루", "색연필": "자루", "공책": "권", "접시": "개", "맥주": "잔",
-                "카메라": "대", "키보드": "개", "충전기": "개", "마우스": "개", "스피커": "개", "사진": "장", "손목시계": "개"}  # fmt: skip
+OWN_COUNTERS = {
+    "안내문": "장",
+    "영수증": "장",
+    "엽서": "장",
+    "초대장": "장",
+    "축하 카드": "장",
+    "꽃다발": "다발",
+    "향수": "병",
+    "이불": "장",
+    "거울": "개",
+    "수건": "장",
+    "볼펜": "자루",
+    "연필": "자루",
+    "색연필": "자루",
+    "공책": "권",
+    "접시": "개",
+    "맥주": "잔",
+    "카메라": "대",
+    "키보드": "개",
+    "충전기": "개",
+    "마우스": "개",
+    "스피커": "개",
+    "사진": "장",
+    "손목시계": "개",
+}

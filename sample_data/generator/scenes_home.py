@@ -11,7 +11,7 @@ HOME_SCENES = (
     scene(
         "cooking",
         before="""
-            {grocery}에 가다 | go to {grocery}
+            {grocery}에서 {meat:을} 사다 | buy {meat} {at grocery}
             시장에서 {vegetable:을} 사다 | buy {vegetable} at the market
             {meat:과} {vegetable:을} 준비하다 | prepare {meat} and {vegetable}
             {vegetable:을} 씻다 | wash {vegetable} | | 깨끗이
@@ -19,8 +19,8 @@ HOME_SCENES = (
             {kitchenware:을} 꺼내다 | take out {kitchenware}
         """,
         main="""
-            {dish:을} 만들다 | make {dish} | home | 정성껏,직접 | s
-            {dish:을} 요리하다 | cook {dish} | home | 직접,혼자 | s
+            {dish:을} 만들다 | make {dish} | home | 정성껏 | s
+            {dish:을} 요리하다 | cook {dish} | home | 혼자 | s
             {meat:을} 굽다 | grill {meat} | home outdoors | 천천히 | s
             {vegetable:을} 썰다 | slice {vegetable} | | 천천히,조심스럽게
             {vegetable:을} 볶다 | stir-fry {vegetable} | home | 빨리
@@ -30,28 +30,28 @@ HOME_SCENES = (
         after="""
             식탁을 차리다 | set the table
             가족과 함께 저녁을 먹다 | have dinner with family
-            {kitchenware:을} 닦다 | wipe {kitchenware} | | 깨끗이
+            {kitchenware:을} 닦다 | wipe {the kitchenware} | | 깨끗이
             설거지를 하다 | do the dishes
             {hot_drink:을} 마시다 | drink {hot_drink}
             남은 음식을 냉장고에 넣다 | put the leftover food in the refrigerator
         """,
         why="""
-            손님들이 오다 | the guests* | come
-            냉장고에 음식이 없다 | there | be no food in the refrigerator
+            손님들이 오다 | the guests* | be coming
+            명절이 다가오다 | the holiday | be approaching
             식당이 너무 비싸다 | the restaurant | be too expensive
             가족이 배가 고프다 | the family | be hungry
         """,
         but="""
-            냉장고에 고기가 없다 | there | be no meat in the refrigerator
+            시간이 부족하다 | there | be not enough time
             부엌이 너무 좁다 | the kitchen | be too small
-            가스레인지가 고장 나다 | the stove | break down
+            재료가 부족하다 | there* | be not enough ingredients
         """,
         feel="""
             배가 고프다 | be hungry
             집에서 만든 음식을 좋아하다 | like homemade food
         """,
         say="""
-            {dish:이} 맛있다 | {dish} | be delicious
+            {dish:이} 맛있다 | {dish} | be tasty
             요리가 재미있다 | cooking | be fun
             {vegetable:이} 건강에 좋다 | {vegetable} | be good for the health
             국이 너무 짜다 | the soup | be too salty
@@ -60,19 +60,19 @@ HOME_SCENES = (
     scene(
         "eating out",
         before="""
-            {eatery}에 가다 | go to {eatery}
+            {restaurant}에 가다 | go to {restaurant}
             식당을 예약하다 | reserve a table at the restaurant
             창가 자리에 앉다 | sit by the window
             메뉴를 보다 | look at the menu
             줄을 서다 | stand in line
         """,
         main="""
-            {dish:을} 주문하다 | order {dish} | eatery | | s
-            {dish:을} 먹다 | eat {dish} | eatery home | 맛있게,천천히 | s
-            {snack:을} 먹다 | eat {snack} | cafe home | 맛있게,혼자 | s
+            {dish:을} 주문하다 | order {dish} | restaurant | | s
+            {dish:을} 먹다 | eat {dish} | restaurant home | 천천히 | s
+            {snack:을} 먹다 | eat {snack} | cafe home | 혼자 | s
             {hot_drink:을} 마시다 | drink {hot_drink} | cafe home | 천천히,혼자 | s
-            {cold_drink:을} 마시다 | drink {cold_drink} | home eatery | 빨리 | s
-            {dish:을} 맛보다 | taste {dish} | eatery | 조심스럽게
+            {cold_drink:을} 마시다 | drink {cold_drink} | home cafe | 빨리 | s
+            {dish:을} 맛보다 | taste {dish} | restaurant
             점심을 먹다 | have lunch | eatery cafe | 늦게까지,혼자 | s
         """,
         after="""
@@ -84,12 +84,12 @@ HOME_SCENES = (
         """,
         why="""
             새 식당이 문을 열다 | a new restaurant | open
-            오늘이 어머니의 생신/이다 | today | be my mother's birthday
+            친구의 생일/이다 | it | be a friend's birthday
             집에 먹을 것이 없다 | there | be nothing to eat at home
         """,
         but="""
             식당에 사람이 너무 많다 | there* | be too many people at the restaurant
-            식당이 문을 닫다 | the restaurant | close
+            가격이 너무 비싸다 | the price | be too high
             음식이 너무 늦게 나오다 | the food | come out too late
         """,
         feel="""
@@ -98,7 +98,7 @@ HOME_SCENES = (
             요리하기 싫어하다 | hate cooking
         """,
         say="""
-            이 식당의 {dish:이} 맛있다 | {dish} at this restaurant | be delicious
+            이 식당의 {dish:이} 맛있다 | {dish} at this restaurant | be tasty
             점원이 친절하다 | the clerk | be kind
             {eatery:이} 조용하다 | {eatery} | be quiet
             {dish:이} 너무 맵다 | {dish} | be too spicy
@@ -109,18 +109,18 @@ HOME_SCENES = (
         before="""
             창문을 열다 | open the window
             청소기를 꺼내다 | take out the vacuum cleaner
-            {household:을} 옮기다 | move {household}
-            {clothes:을} 옷장에 걸다 | hang {clothes} in the wardrobe
+            {household:을} 옮기다 | move {the household}
+            {clothes:을} 옷장에 걸다 | hang {the clothes} in the wardrobe
             쓰레기를 버리다 | throw out the trash
         """,
         main="""
             {room:을} 청소하다 | clean {room} | | 깨끗이,혼자,한 시간 동안 | s
-            {furniture:을} 닦다 | wipe {furniture} | room | 깨끗이
-            {clothes:을} 빨다 | wash {clothes} | home | 깨끗이,직접
-            {shoes:을} 정리하다 | tidy up {shoes} | | 빨리
+            {furniture:을} 닦다 | wipe {the furniture} | room | 깨끗이
+            {clothes:을} 빨다 | wash {the clothes} | home | 깨끗이
+            {shoes:을} 정리하다 | tidy up {the shoes} | | 빨리
             {room:을} 정리하다 | tidy up {room} | | 꼼꼼히,혼자 | s
             바닥을 쓸다 | sweep the floor | room | 깨끗이,천천히
-            {clothes:을} 다리다 | iron {clothes} | room | 꼼꼼히
+            {clothes:을} 다리다 | iron {the clothes} | room | 꼼꼼히
         """,
         after="""
             따뜻한 물로 샤워를 하다 | take a warm shower
@@ -131,13 +131,13 @@ HOME_SCENES = (
         """,
         why="""
             집이 너무 더럽다 | the house | be too dirty
-            부모님이 오시다 | my parents* | come
+            손님이 오다 | a guest | be coming
             먼지가 많다 | there | be a lot of dust
         """,
         but="""
-            청소기가 고장 나다 | the vacuum cleaner | break down
+            시간이 부족하다 | there | be not enough time
             아기가 자고 있다 | the baby | be asleep
-            물이 나오지 않다 | the water | be off
+            날씨가 너무 덥다 | the weather | be too hot
         """,
         feel="""
             깨끗한 집을 좋아하다 | like a clean house
@@ -152,36 +152,36 @@ HOME_SCENES = (
     scene(
         "health",
         before="""
-            {clinic}에 가다 | go to {clinic}
+            {hospital}에 가다 | go to {hospital}
             병원에 전화하다 | call the hospital
             체온을 재다 | take a temperature
             진료를 예약하다 | make a doctor's appointment
-            {medicine:을} 사다 | buy {medicine} at the pharmacy
+            회사에 전화하다 | call the office
         """,
         main="""
-            {medicine:을} 먹다 | take {medicine} | home
-            의사와 상담하다 | consult a doctor | clinic | 자세히,오랫동안
-            주사를 맞다 | get a shot | clinic
-            건강 검진을 받다 | get a medical checkup | clinic
-            침대에 누워 있다 | lie in bed | home | 오랫동안,두 시간 동안
-            치료를 받다 | get treatment | clinic | 오랫동안
+            {medicine:을} 처방받다 | get a prescription for {medicine} | hospital
+            의사와 상담하다 | consult a doctor | hospital | 자세히,오랫동안
+            주사를 맞다 | get a shot | hospital
+            건강 검진을 받다 | get a medical checkup | hospital
+            치료를 받다 | get treatment | hospital | 오랫동안
         """,
         after="""
             집에서 푹 쉬다 | get plenty of rest at home
-            따뜻한 {hot_drink:을} 마시다 | drink warm {hot_drink}
+            따뜻한 {hot_drink:을} 마시다 | drink warm {bare hot_drink}
             일찍 잠자리에 들다 | go to bed early
             죽을 조금 먹다 | eat a little porridge
-            하루 종일 자다 | sleep all day
+            하루 종일 침대에 누워 있다 | lie in bed all day
+            집에서 {medicine:을} 먹다 | take {medicine} at home
         """,
         why="""
-            열이 나다 | the fever | rise
-            감기가 유행하다 | a cold | go around
+            열이 높다 | the fever | be high
+            감기가 유행하다 | a cold | be going around
             기침이 심하다 | the cough | be severe
         """,
         but="""
             병원에 환자가 많다 | there* | be many patients at the hospital
-            약국이 문을 닫다 | the pharmacy | close
             진료비가 비싸다 | the medical fee | be expensive
+            병원이 너무 멀다 | the hospital | be too far away
         """,
         feel="""
             머리가 아프다 | have a headache
@@ -214,21 +214,21 @@ HOME_SCENES = (
             옛날이야기를 듣다 | listen to old stories | home | 조용히
         """,
         after="""
-            함께 {dish:을} 먹다 | eat {dish} together
+            가족과 함께 {dish:을} 먹다 | eat {dish} with family
             사진을 벽에 걸다 | hang the photo on the wall
             아이들을 재우다 | put the children to bed
             밤늦게까지 이야기를 나누다 | chat late into the night
             가족에게 고마운 마음을 전하다 | thank the family
         """,
         why="""
-            명절이 다가오다 | the holiday | approach
-            아이들이 심심해하다 | the children* | be bored
-            할머니가 혼자 사시다 | my grandmother | live alone
+            명절이 다가오다 | the holiday | be approaching
+            방학이 시작되다 | the vacation | start
+            온 가족이 모이다 | the whole family | gather
         """,
         but="""
-            고향이 너무 멀다 | the hometown | be too far away
-            아버지가 바쁘시다 | my father | be busy
-            아이들이 학교에 있다 | the children* | be at school
+            시간이 부족하다 | there | be not enough time
+            날씨가 나쁘다 | the weather | be bad
+            아이들이 피곤하다 | the children* | be tired
         """,
         feel="""
             가족을 그리워하다 | miss the family
@@ -244,36 +244,36 @@ HOME_SCENES = (
         "pets",
         before="""
             동물 병원에 전화하다 | call the animal hospital
-            {pet} 사료를 사다 | buy food for {pet}
-            {pet:을} 안다 | hold {pet}
+            {pet} 사료를 사다 | buy food for {the pet}
+            {pet:을} 안다 | hold {the pet}
             목줄을 찾다 | look for the leash
-            {outdoors}에 가다 | go to {outdoors}
+            {pet:과} 산책하다 | take a walk with {the pet} | outdoors | 천천히
         """,
         main="""
-            {pet:을} 돌보다 | take care of {pet} | home | 정성껏,혼자
-            {pet:을} 씻기다 | bathe {pet} | home | 깨끗이,조심스럽게
-            {pet}에게 먹이를 주다 | feed {pet} | home
-            {pet:과} 놀다 | play with {pet} | outdoors home | 즐겁게,한 시간 동안
-            {pet:을} 훈련시키다 | train {pet} | outdoors | 열심히
-            {animal:을} 보다 | look at {animal} | sight | 오랫동안
+            {pet:을} 돌보다 | take care of {the pet} | home | 정성껏,혼자
+            {pet:을} 씻기다 | bathe {the pet} | home | 깨끗이,조심스럽게
+            {pet}에게 먹이를 주다 | feed {the pet} | home
+            {pet:과} 놀다 | play with {the pet} | outdoors home | 즐겁게,한 시간 동안
+            {pet:을} 훈련시키다 | train {the pet} | outdoors | 열심히
+            {animal:을} 보다 | look at {the animal} | sight | 오랫동안
             {animal:을} 그리다 | draw {animal} | outdoors | 천천히
         """,
         after="""
-            {pet:을} 집에 데려오다 | bring {pet} home
-            {pet:을} 재우다 | put {pet} to sleep
+            {pet:을} 집에 데려오다 | bring {the pet} home
+            {pet:을} 재우다 | put {the pet} to sleep
             털을 빗다 | comb the fur
             동물 사진을 찍다 | take a photo of the animals
-            동물에 대한 {film:을} 보다 | watch {film} about animals
+            동물에 대한 다큐멘터리를 보다 | watch a documentary about animals
         """,
         why="""
-            강아지가 짖다 | the puppy | bark
-            고양이가 배가 고프다 | the cat | be hungry
             이웃이 여행을 떠나다 | the neighbor | leave on a trip
+            날씨가 따뜻하다 | the weather | be warm
+            시간이 많다 | there | be plenty of time
         """,
         but="""
-            강아지가 아프다 | the puppy | be sick
-            고양이가 자고 있다 | the cat | be asleep
-            밖에 눈이 오고 있다 | it | be snowing outside
+            시간이 부족하다 | there | be not enough time
+            날씨가 너무 춥다 | the weather | be too cold
+            밖에 비가 오고 있다 | it | be raining outside
         """,
         feel="""
             동물을 좋아하다 | like animals
@@ -297,8 +297,8 @@ HOME_SCENES = (
         main="""
             {plant:을} 심다 | plant {plant} | farm | 조심스럽게,혼자 | s
             {plant:을} 키우다 | grow {plant} | farm home | 정성껏
-            {plant}에 물을 주다 | water {plant} | farm | 천천히
-            {vegetable:을} 키우다 | grow {vegetable} | farm | 정성껏,직접
+            {plant}에 물을 주다 | water {the plant} | farm | 천천히
+            {vegetable:을} 키우다 | grow {vegetable} | farm | 정성껏
             {fruit:을} 따다 | pick {fruit} | farm | 조심스럽게 | s
             잡초를 뽑다 | pull weeds | farm | 열심히,두 시간 동안 | s
             낙엽을 쓸다 | sweep up the fallen leaves | outdoors | 깨끗이
@@ -307,7 +307,7 @@ HOME_SCENES = (
             나무 아래에서 쉬다 | rest under a tree
             손을 씻다 | wash both hands
             이웃들에게 {vegetable:을} 나눠 주다 | share {vegetable} with the neighbors
-            {plant:을} 거실에 놓다 | put {plant} in the living room
+            {plant:을} 거실에 놓다 | put {the plant} in the living room
             {bare cold_drink} 한 잔을 마시다 | drink a glass of {bare cold_drink}
         """,
         why="""
@@ -316,9 +316,9 @@ HOME_SCENES = (
             정원이 텅 비어 있다 | the garden | be empty
         """,
         but="""
-            땅이 얼어 있다 | the ground | be frozen
             비가 너무 많이 오다 | it | rain too much
-            햇볕이 부족하다 | there | be not enough sunlight
+            바람이 강하다 | the wind | be strong
+            날씨가 너무 덥다 | the weather | be too hot
         """,
         feel="""
             꽃을 좋아하다 | like flowers
@@ -335,7 +335,7 @@ HOME_SCENES = (
         before="""
             {quiet}에 가다 | go to {quiet}
             서점에서 {book:을} 사다 | buy {book} at the bookstore
-            {book:을} 빌리다 | borrow {book} from the library
+            도서관에서 {book:을} 빌리다 | borrow {book} from the library
             안경을 쓰다 | put on glasses
             휴대폰을 끄다 | turn off the cell phone
         """,
@@ -348,19 +348,19 @@ HOME_SCENES = (
             {book:을} 번역하다 | translate {book} | quiet home | 꼼꼼히,혼자
         """,
         after="""
-            {book:을} 반납하다 | return {book} to the library
+            {book:을} 도서관에 반납하다 | return {the book} to the library
             친구에게 {book:을} 빌려주다 | lend {book} to a friend
             감상문을 쓰다 | write a book report
-            {book:을} 책장에 꽂다 | put {book} on the bookshelf
+            {book:을} 책장에 꽂다 | put {the book} on the bookshelf
             친구들과 책에 대해 이야기하다 | talk about books with friends
         """,
         why="""
-            집이 너무 시끄럽다 | the house | be too noisy
-            친구가 {book:을} 추천하다 | a friend | recommend {book}
-            밤이 길다 | the night | be long
+            날씨가 나쁘다 | the weather | be bad
+            비가 오다 | it | rain
+            시간이 많다 | there | be plenty of time
         """,
         but="""
-            도서관이 문을 닫다 | the library | close
+            시간이 부족하다 | there | be not enough time
             불빛이 너무 어둡다 | the light | be too dim
             글씨가 너무 작다 | the letters* | be too small
         """,
@@ -378,9 +378,9 @@ HOME_SCENES = (
         "party",
         before="""
             친구들을 초대하다 | invite friends
-            {gift:을} 포장하다 | wrap {gift} | | 정성껏
+            {gift:을} 포장하다 | wrap {the gift} | | 정성껏
             {snack:을} 사다 | buy {snack}
-            {message:을} 보내다 | send {message} to the guests
+            손님들에게 {message:을} 보내다 | send {message} to the guests
             거실을 꾸미다 | decorate the living room
         """,
         main="""
@@ -388,7 +388,7 @@ HOME_SCENES = (
             친구의 생일을 축하하다 | celebrate a friend's birthday | eatery home | | s
             큰 소리로 노래를 부르다 | sing songs loudly | home
             {cold_drink:을} 나눠 마시다 | share {cold_drink} | home | | s
-            {event}에 참석하다 | attend {event} | | | s
+            {event}에 참석하다 | attend {the event} | | | s
             춤을 추다 | dance | home outdoors | 즐겁게 | s
             촛불을 끄다 | blow out the candles
         """,
@@ -397,17 +397,17 @@ HOME_SCENES = (
             택시를 타고 집에 돌아오다 | come home by taxi
             기념사진을 찍다 | take a commemorative photo
             거실을 치우다 | clean up the living room
-            {gift:을} 열어 보다 | open {gift}
+            {gift:을} 열어 보다 | open {the gift}
         """,
         why="""
-            오늘이 친구의 생일/이다 | today | be a friend's birthday
+            친구의 생일/이다 | it | be a friend's birthday
             친구가 대학교를 졸업하다 | a friend | graduate from the university
-            친구들이 다 모이다 | my friends* | all gather
+            친구들이 모이다 | my friends* | gather
         """,
         but="""
+            시간이 부족하다 | there | be not enough time
+            날씨가 나쁘다 | the weather | be bad
             손님들이 늦게 도착하다 | the guests* | arrive late
-            케이크가 너무 작다 | the cake | be too small
-            이웃들이 불평하다 | the neighbors* | complain
         """,
         feel="""
             파티를 좋아하다 | like parties
@@ -419,4 +419,4 @@ HOME_SCENES = (
             선물이 특별하다 | the present | be special
         """,
     ),
-)  # fmt: skip
+)

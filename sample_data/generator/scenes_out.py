@@ -35,13 +35,13 @@ OUT_SCENES = (
         why="""
             시험이 어렵다 | the exam | be difficult
             방학이 끝나다 | the vacation | end
-            내일 {subject} 시험이 있다 | there | be an exam in {subject} tomorrow
+            시험이 다가오다 | the exam | be approaching
             선생님이 숙제를 많이 내 주시다 | the teacher | give a lot of homework
         """,
         but="""
-            교실이 너무 춥다 | the classroom | be too cold
+            시간이 부족하다 | there | be not enough time
+            날씨가 너무 덥다 | the weather | be too hot
             설명이 너무 복잡하다 | the explanation | be too complicated
-            도서관에 자리가 없다 | there* | be no seats at the library
         """,
         feel="""
             공부를 좋아하다 | like studying
@@ -58,39 +58,39 @@ OUT_SCENES = (
         "work",
         before="""
             사무실에 일찍 도착하다 | arrive at the office early
-            {document:을} 검토하다 | review {document} | office | 꼼꼼히
+            {document:을} 검토하다 | review {the document} | office | 꼼꼼히
             회의 자료를 복사하다 | copy the meeting materials
             {office}에 들르다 | stop by {office}
             고객에게 전화하다 | call the client
         """,
         main="""
             {document:을} 작성하다 | write up {document} | office | 꼼꼼히,혼자,늦게까지 | s
-            {document:을} 제출하다 | submit {document}
+            {document:을} 제출하다 | submit {the document}
             {event:을} 준비하다 | prepare for {event} | office | 열심히,꼼꼼히 | s
             새 계획을 발표하다 | present the new plan | office
             고객과 상담하다 | consult with the client | office | 친절하게,오랫동안
-            {document:을} 고치다 | revise {document} | office | 빨리,꼼꼼히
+            {document:을} 고치다 | revise {the document} | office | 빨리,꼼꼼히
             동료의 일을 돕다 | help a coworker with the work | office | 열심히
-            {data:을} 분석하다 | analyze {data} | office | 자세히,꼼꼼히 | s
+            자료를 분석하다 | analyze the data | office | 자세히,꼼꼼히 | s
             신제품을 개발하다 | develop a new product | office | 열심히 | s
         """,
         after="""
             결과를 보고하다 | report the results
             동료들과 저녁을 먹다 | have dinner with coworkers
             늦게까지 사무실에 남다 | stay at the office until late
-            {message:을} 보내다 | send {message} to the client
+            고객에게 {message:을} 보내다 | send {message} to the client
             책상을 정리하다 | tidy up the desk
             지하철로 퇴근하다 | go home from work by subway
         """,
         why="""
-            마감이 다가오다 | the deadline | approach
-            고객이 불평하다 | the client | complain
+            마감이 다가오다 | the deadline | be approaching
+            고객이 불평하다 | the client | be complaining
             회사에 일이 많다 | there | be a lot of work at the company
             새 직원이 들어오다 | a new employee | join
         """,
         but="""
             시간이 부족하다 | there | be not enough time
-            프린터가 고장 나다 | the printer | break down
+            컴퓨터가 너무 느리다 | the computer | be too slow
             회의가 너무 길다 | the meeting | be too long
         """,
         feel="""
@@ -108,37 +108,37 @@ OUT_SCENES = (
         "technology",
         before="""
             {software:을} 설치하다 | install {software}
-            {device:을} 켜다 | turn on {device}
+            {device:을} 켜다 | turn on {the device}
             {data:을} 내려받다 | download {data}
             사용 설명서를 읽다 | read the manual | | 꼼꼼히
-            {device:을} 연결하다 | connect {device}
+            {device:을} 연결하다 | connect {the device}
         """,
         main="""
             {software:을} 개발하다 | develop {software} | office home | 열심히,혼자 | s
-            {device:을} 고치다 | fix {device} | home office | 직접,혼자
-            {data:을} 저장하다 | save {data}
-            {data:을} 삭제하다 | delete {data}
-            {software:을} 시험하다 | test {software} | office | 꼼꼼히 | s
+            {device:을} 고치다 | fix {the device} | home office | 혼자
+            {data:을} 저장하다 | save {the data}
+            {data:을} 삭제하다 | delete {the data}
+            {software:을} 시험하다 | test {the software} | office | 꼼꼼히 | s
             {appliance:을} 끄다 | turn off {appliance}
             오류를 찾다 | look for the error | office | 오랫동안,혼자 | s
             {software:을} 사용하다 | use {software} | office home school
         """,
         after="""
-            {device:을} 다시 켜다 | restart {device}
-            동료에게 {data:을} 보내다 | send {data} to a coworker
+            {device:을} 다시 켜다 | restart {the device}
+            동료에게 {data:을} 보내다 | send {the data} to a coworker
             비밀번호를 바꾸다 | change the password
             결과를 확인하다 | check the results
-            {data:을} 공유하다 | share {data} | office
+            {data:을} 공유하다 | share {the data} | office
         """,
         why="""
-            인터넷이 느리다 | the internet | be slow
+            새로운 기능이 필요하다 | a new feature | be necessary
             {software}에 오류가 있다 | there | be an error in {the software}
-            컴퓨터가 갑자기 멈추다 | the computer | stop suddenly
+            컴퓨터에 문제가 있다 | there | be a problem with the computer
         """,
         but="""
+            시간이 부족하다 | there | be not enough time
             배터리가 거의 없다 | the battery | be almost empty
-            {device:이} 고장 나다 | {device} | break down
-            비밀번호가 틀리다 | the password | be wrong
+            설명서가 너무 복잡하다 | the manual | be too complicated
         """,
         feel="""
             새로운 기술을 좋아하다 | like new technology
@@ -159,16 +159,15 @@ OUT_SCENES = (
             {lodging:을} 예약하다 | book a room at {lodging}
             지도를 보다 | look at the map
             환전을 하다 | exchange money
-            {station}에 가다 | go to {station}
+            {station}까지 택시를 타다 | take a taxi to {the station}
         """,
         main="""
             {city:을} 여행하다 | travel around {city} | | 혼자,즐겁게 | s
             {sight:을} 구경하다 | look around {sight} | | 천천히,두 시간 동안 | s
-            {city}에서 {sight:을} 방문하다 | visit {sight} in {city} | | | s
+            {city}에서 {sight:을} 방문하다 | visit {sight} {at city} | | | s
             {lodging}에 묵다 | stay at {lodging} | | | s
-            {city}에서 사진을 찍다 | take photos in {city} | | 오랫동안 | s
+            {city}에서 사진을 찍다 | take photos {at city} | | 오랫동안 | s
             {city}의 음식을 맛보다 | taste the food of {city} | | | s
-            {city}에 도착하다 | arrive in {city} | | 무사히,일찍
             바다에서 수영하다 | swim in the sea | | 즐겁게,한 시간 동안 | s
         """,
         after="""
@@ -181,13 +180,12 @@ OUT_SCENES = (
         """,
         why="""
             방학이 시작되다 | the vacation | start
-            {city}의 날씨가 좋다 | the weather in {city} | be good
+            날씨가 좋다 | the weather | be good
             표가 싸다 | the tickets* | be cheap
-            {city:이} 아름답다 | {city} | be beautiful
         """,
         but="""
             비행기가 늦게 도착하다 | the plane | arrive late
-            호텔이 너무 비싸다 | the hotel | be too expensive
+            날씨가 너무 덥다 | the weather | be too hot
             관광객이 너무 많다 | there* | be too many tourists
         """,
         feel="""
@@ -213,28 +211,28 @@ OUT_SCENES = (
         main="""
             {transport:을} 타다 | take {transport} | station | 혼자 | s
             트럭을 운전하다 | drive a truck | | 조심스럽게,천천히
-            {transport:을} 놓치다 | miss {transport} | station
-            {transport}에서 내리다 | get off {transport}
-            {vehicle:을} 주차하다 | park {vehicle} | | 조심스럽게
+            {vehicle:을} 주차하다 | park {the vehicle} | | 조심스럽게
             {city:으로} 출발하다 | depart for {city} | | 일찍,혼자 | s
             공항까지 택시로 가다 | go to the airport by taxi | | 혼자 | s
         """,
         after="""
             {bureau}까지 걷다 | walk to {bureau}
-            약속 시간에 늦다 | be late for the appointment
+            {transport}에서 내리다 | get off {the transport}
+            {city}에 도착하다 | arrive {at city} | | 무사히,일찍
+            약속 장소에 도착하다 | arrive at the meeting place
             집에 전화하다 | call home
-            {vehicle:을} 세차하다 | wash {vehicle}
+            {vehicle:을} 세차하다 | wash {the vehicle}
             역에서 친구를 만나다 | meet a friend at the station
         """,
         why="""
             길이 막히다 | the road | be congested
-            막차가 끊기다 | the last bus | be gone
             역이 멀다 | the station | be far away
+            중요한 약속이 있다 | there | be an important appointment
         """,
         but="""
             길이 미끄럽다 | the road | be slippery
-            버스에 사람이 너무 많다 | there* | be too many people on the bus
-            {vehicle:이} 고장 나다 | {vehicle} | break down
+            안개가 심하다 | the fog | be thick
+            시간이 부족하다 | there | be not enough time
         """,
         feel="""
             약속에 늦다 | be late for an appointment
@@ -249,21 +247,21 @@ OUT_SCENES = (
     scene(
         "shopping",
         before="""
-            {shop}에 가다 | go to {shop}
+            {fashion_shop}에 가다 | go to {fashion_shop}
             은행에서 돈을 찾다 | withdraw money from the bank
             할인 쿠폰을 모으다 | collect discount coupons
             가격을 비교하다 | compare the prices | | 꼼꼼히
             점원에게 크기를 묻다 | ask the clerk about the size
         """,
         main="""
-            {clothes:을} 사다 | buy {clothes} | fashion_shop | 직접 | s
+            {clothes:을} 사다 | buy {clothes} | fashion_shop |  | s
             {shoes:을} 고르다 | choose {shoes} | fashion_shop | 천천히,조심스럽게 | s
             {accessory:을} 사다 | buy {accessory} | fashion_shop | | s
             {clothes:을} 입어 보다 | try on {clothes} | fashion_shop
-            {furniture:을} 주문하다 | order {furniture} | | 직접 | s
-            {clothes:을} 교환하다 | exchange {clothes} | fashion_shop
+            {shoes:을} 사다 | buy {shoes} | fashion_shop |  | s
+            {clothes:을} 교환하다 | exchange {the clothes} | fashion_shop
             물건값을 깎다 | haggle over the price
-            {household:을} 팔다 | sell {household} | | 혼자
+            {accessory:을} 교환하다 | exchange {the accessory} | fashion_shop
         """,
         after="""
             현금으로 계산하다 | pay in cash
@@ -274,14 +272,14 @@ OUT_SCENES = (
         """,
         why="""
             백화점이 세일을 하다 | the department store | have a sale
-            겨울이 다가오다 | winter | approach
-            옷이 낡다 | the clothes* | wear out
+            겨울이 다가오다 | winter | be approaching
+            친구의 결혼식이 다가오다 | a friend's wedding | be approaching
             날씨가 추워지다 | the weather | become cold
         """,
         but="""
-            가게가 문을 닫다 | the store | close
-            {clothes:이} 너무 작다 | {clothes} | be too small
-            {shoes:이} 너무 비싸다 | {shoes} | be too expensive
+            가게에 사람이 너무 많다 | there* | be too many people at the store
+            물건이 너무 비싸다 | the goods* | be too expensive
+            시간이 부족하다 | there | be not enough time
         """,
         feel="""
             쇼핑을 좋아하다 | like shopping
@@ -297,7 +295,7 @@ OUT_SCENES = (
     scene(
         "sport",
         before="""
-            {gym}에 가다 | go to {gym}
+            친구에게 연락하다 | contact a friend
             운동복으로 갈아입다 | change into sportswear | | 빨리
             준비 운동을 하다 | warm up
             운동화를 신다 | put on sneakers
@@ -305,6 +303,7 @@ OUT_SCENES = (
         """,
         main="""
             {sport:을} 하다 | play {sport} | gym | 즐겁게,열심히,두 시간 동안 | s
+            {racket:을} 치다 | play {racket} | gym | 즐겁게,열심히,한 시간 동안 | s
             {sport:을} 배우다 | learn {sport} | gym | 열심히 | s
             {sport} 연습을 하다 | practice {sport} | gym | 열심히,늦게까지 | s
             강가를 달리다 | run along the river | | 빨리,한 시간 동안,혼자 | s
@@ -316,14 +315,13 @@ OUT_SCENES = (
         after="""
             시원한 물을 마시다 | drink cool water
             샤워를 하다 | take a shower
-            경기에서 이기다 | win the game
-            경기에 지다 | lose the game
+            친구들과 사진을 찍다 | take photos with friends
             공원에서 쉬다 | rest in the park
             {snack:을} 나눠 먹다 | share {snack}
         """,
         why="""
             날씨가 맑다 | the weather | be clear
-            대회가 다가오다 | the tournament | approach
+            대회가 다가오다 | the tournament | be approaching
             체육관이 가깝다 | the gym | be close
         """,
         but="""
@@ -344,42 +342,43 @@ OUT_SCENES = (
     scene(
         "culture",
         before="""
-            {culture}에 가다 | go to {culture}
-            입장권을 예매하다 | book the tickets in advance
+            저녁을 일찍 먹다 | have dinner early
+            숙제를 끝내다 | finish the homework
             친구와 약속을 하다 | make plans with a friend
-            악보를 외우다 | memorize the score
-            {instrument:을} 조율하다 | tune {instrument} | | 조심스럽게
+            휴대폰을 끄다 | turn off the cell phone
+            집안일을 끝내다 | finish the housework
         """,
         main="""
             {film:을} 보다 | watch {film} | home | 조용히,혼자,밤늦게까지 | s
             {show:을} 보다 | see {show} | | 혼자 | s
-            {instrument:을} 연주하다 | play {instrument} | home culture | 즐겁게,조용히
-            {instrument:을} 배우다 | learn {instrument} | culture | 열심히 | s
+            {instrument:을} 연주하다 | play {instrument} | home lesson | 즐겁게,조용히
+            {instrument:을} 배우다 | learn {instrument} | lesson | 열심히 | s
             {music:을} 듣다 | listen to {music} | home cafe outdoors | 조용히,혼자,오랫동안 | s
             그림을 그리다 | paint a picture | home outdoors | 천천히,혼자
             전시회를 관람하다 | visit an exhibition | | 천천히 | s
-            무대에서 노래하다 | sing on the stage | | 큰 소리로
+            무대에서 노래하다 | sing on the stage
         """,
         after="""
-            감상을 나누다 | share impressions
-            배우에게 꽃다발을 주다 | give a bouquet to the actor
+            친구와 감상을 나누다 | share impressions with a friend
             {cafe}에서 {hot_drink:을} 마시다 | drink {hot_drink} {at cafe}
-            {music:을} 들으며 쉬다 | rest while listening to {music}
-            큰 박수를 치다 | give a big round of applause
+            집까지 걸어가다 | walk home
+            일기에 감상을 적다 | write down impressions in a diary
+            친구에게 {message:을} 보내다 | send {message} to a friend
         """,
         why="""
-            표가 무료/이다 | the tickets* | be free
             축제가 시작되다 | the festival | start
-            새 영화가 개봉하다 | a new movie | come out
+            방학이 시작되다 | the vacation | start
+            시간이 많다 | there | be plenty of time
         """,
         but="""
-            표가 다 팔리다 | the tickets* | sell out
-            극장이 너무 멀다 | the theater | be too far away
-            영화가 너무 길다 | the movie | be too long
+            시간이 부족하다 | there | be not enough time
+            날씨가 나쁘다 | the weather | be bad
+            밖이 너무 시끄럽다 | it | be too noisy outside
         """,
         feel="""
             예술을 좋아하다 | like art
-            음악을 사랑하다 | love music
+            시간이 많다 | have plenty of time
+            스트레스를 풀고 싶다 | want to relieve stress
         """,
         say="""
             {show:이} 훌륭하다 | {show} | be excellent
@@ -394,31 +393,30 @@ OUT_SCENES = (
             일기 예보를 확인하다 | check the weather forecast
             {accessory:을} 챙기다 | pack {accessory}
             {clothes:을} 입다 | put on {clothes}
-            창밖을 보다 | look out the window
             모자를 쓰다 | put on a hat
+            도시락을 싸다 | pack a lunch
         """,
         main="""
             {outdoors}에서 산책하다 | take a walk {at outdoors} | | 천천히,혼자,한 시간 동안 | s
-            집에 있다 | stay at home | | 혼자,조용히 | s
-            눈사람을 만들다 | build a snowman | outdoors | 즐겁게 | s
-            {outdoors}에서 도시락을 먹다 | eat a packed lunch {at outdoors} | | 맛있게,혼자 | s
-            눈을 치우다 | clear away the snow | | 열심히,빨리 | s
-            낚시를 하다 | go fishing | outdoors | 조용히,혼자 | s
-            별을 보다 | look at the stars | outdoors | 조용히,혼자 | s
+            경치를 즐기다 | enjoy the scenery | outdoors | 조용히,혼자,오랫동안 | s
+            {outdoors}에서 도시락을 먹다 | eat a packed lunch {at outdoors} | | 천천히,혼자 | s
+            낚시를 하다 | go fishing | | 조용히,혼자 | s
+            꽃을 구경하다 | look at the flowers | outdoors | 천천히,혼자 | s
             {outdoors}에서 사진을 찍다 | take photos {at outdoors} | | 즐겁게 | s
+            연을 날리다 | fly a kite | outdoors | 즐겁게 | s
         """,
         after="""
-            젖은 옷을 말리다 | dry the wet clothes
-            {hot_drink:으로} 몸을 녹이다 | warm up with {hot_drink}
-            벽난로 앞에 앉다 | sit in front of the fireplace
+            벤치에 앉다 | sit on a bench
+            {cold_drink:을} 마시다 | drink {cold_drink}
             서둘러 집으로 돌아오다 | hurry home
-            따뜻한 {dish:을} 먹다 | eat warm {dish}
+            친구들에게 사진을 보내다 | send photos to friends
+            나무 아래에서 쉬다 | rest under a tree
         """,
         why="""
-            눈이 많이 오다 | it | snow a lot
             날씨가 화창하다 | the weather | be sunny
             단풍이 아름답다 | the autumn leaves* | be beautiful
             바람이 시원하다 | the wind | be cool
+            봄이 오다 | spring | come
         """,
         but="""
             갑자기 비가 오다 | it | rain suddenly
@@ -428,7 +426,8 @@ OUT_SCENES = (
         """,
         feel="""
             자연을 좋아하다 | like nature
-            눈을 좋아하다 | like snow
+            심심하다 | be bored
+            집에 있기 싫어하다 | hate staying at home
         """,
         say="""
             날씨가 좋다 | the weather | be nice
@@ -438,24 +437,69 @@ OUT_SCENES = (
         """,
     ),
     scene(
+        "winter",
+        before="""
+            창밖을 보다 | look out the window
+            목도리를 두르다 | put on a scarf
+            장갑을 끼다 | put on gloves
+            두꺼운 외투를 입다 | put on a thick overcoat
+            난방을 켜다 | turn on the heating
+        """,
+        main="""
+            눈사람을 만들다 | build a snowman | outdoors | 즐겁게 | s
+            눈을 치우다 | clear away the snow | | 열심히,빨리 | s
+            스키를 타다 | go skiing | | 즐겁게,조심스럽게 | s
+            눈싸움을 하다 | have a snowball fight | outdoors | 즐겁게 | s
+            스케이트를 타다 | go skating | | 조심스럽게,즐겁게 | s
+            눈 덮인 산에서 사진을 찍다 | take photos on the snowy mountain | | | s
+            {plant:을} 집 안으로 옮기다 | move {the plant} indoors
+        """,
+        after="""
+            젖은 옷을 말리다 | dry the wet clothes
+            {hot_drink:으로} 몸을 녹이다 | warm up with {hot_drink}
+            벽난로 앞에 앉다 | sit in front of the fireplace
+            따뜻한 국을 먹다 | eat warm soup
+            서둘러 집으로 돌아오다 | hurry home
+        """,
+        why="""
+            눈이 많이 오다 | it | snow a lot
+            겨울이 오다 | winter | come
+            호수가 얼다 | the lake | freeze
+            방학이 시작되다 | the vacation | start
+        """,
+        but="""
+            날씨가 너무 춥다 | the weather | be too cold
+            길이 미끄럽다 | the road | be slippery
+            바람이 강하다 | the wind | be strong
+        """,
+        feel="""
+            눈을 좋아하다 | like snow
+            겨울을 기다리다 | look forward to winter
+        """,
+        say="""
+            눈이 아름답다 | the snow | be beautiful
+            겨울이 너무 길다 | winter | be too long
+            밤이 춥다 | the night | be cold
+        """,
+    ),
+    scene(
         "errands",
         before="""
-            {bureau}에 가다 | go to {bureau}
+            집에서 일찍 나오다 | leave home early
             신분증을 준비하다 | prepare the ID card
             번호표를 뽑다 | take a number
-            {document:을} 복사하다 | copy {document}
+            {document:을} 복사하다 | copy {the document}
             창구 앞에서 기다리다 | wait in front of the counter | | 오랫동안
         """,
         main="""
             통장을 만들다 | open a bank account
-            {document:을} 내다 | hand in {document} | bureau
-            소포를 부치다 | mail a package | | 직접
+            {document:을} 내다 | hand in {the document} | bureau
+            소포를 부치다 | mail a package
             세금을 내다 | pay the taxes | bureau
             비자를 신청하다 | apply for a visa | | 일찍
             부모님께 돈을 보내다 | send money to my parents
-            지갑을 잃어버리다 | lose a wallet | station bureau
-            {message:을} 부치다 | mail {message}
-            {document}에 서명하다 | sign {document} | bureau
+            {message:을} 부치다 | mail {the message}
+            {document}에 서명하다 | sign {the document} | bureau
         """,
         after="""
             영수증을 보관하다 | keep the receipt
@@ -465,19 +509,18 @@ OUT_SCENES = (
             서류를 봉투에 넣다 | put the papers in an envelope
         """,
         why="""
-            비자가 만료되다 | the visa | expire
-            주소가 바뀌다 | the address | change
             서류가 필요하다 | the papers* | be necessary
+            주소가 바뀌다 | the address | change
+            월말이 다가오다 | the end of the month | be approaching
         """,
         but="""
-            은행이 문을 닫다 | the bank | close
             줄이 너무 길다 | the line | be too long
-            직원이 휴가 중/이다 | the employee | be on vacation
-            신청서가 너무 복잡하다 | the application form | be too complicated
+            직원이 바쁘다 | the employee | be busy
+            날씨가 너무 덥다 | the weather | be too hot
         """,
         feel="""
             돈이 필요하다 | need money
-            서류를 잃어버리다 | lose the papers
+            유학을 준비하다 | prepare to study abroad
         """,
         say="""
             절차가 복잡하다 | the procedure | be complicated
@@ -492,23 +535,23 @@ OUT_SCENES = (
             {household:을} 상자에 넣다 | put {household} in a box | | 조심스럽게
             친구에게 도움을 부탁하다 | ask a friend for help
             트럭을 빌리다 | rent a truck
-            {tool:을} 빌리다 | borrow {tool} from a neighbor
+            이웃에게 {tool:을} 빌리다 | borrow {tool} from a neighbor
         """,
         main="""
-            {city:으로} 이사하다 | move to {city} | | | s
-            {furniture:을} 옮기다 | move {furniture} | | 조심스럽게,천천히 | s
-            {furniture:을} 조립하다 | assemble {furniture} | room | 직접,혼자 | s
+            {furniture:을} 옮기다 | move {the furniture} | | 조심스럽게,천천히 | s
+            {furniture:을} 조립하다 | assemble {furniture} | room | 혼자 | s
             벽을 하얀색으로 칠하다 | paint the wall white | room | 꼼꼼히,혼자 | s
-            {furniture:을} 수리하다 | repair {furniture} | room | 직접,혼자
+            {furniture:을} 수리하다 | repair {the furniture} | room | 혼자
             거울을 벽에 걸다 | hang a mirror on the wall | room
-            지붕을 고치다 | fix the roof | | 직접,조심스럽게 | s
+            지붕을 고치다 | fix the roof | | 조심스럽게 | s
         """,
         after="""
+            {city:으로} 이사하다 | move to {city}
             이웃들에게 인사하다 | greet the neighbors
             {dish:을} 시켜 먹다 | order in {dish}
             새집에서 첫날 밤을 보내다 | spend the first night in the new house
             도와준 친구들에게 {snack:을} 사 주다 | buy {snack} for the friends who helped
-            {tool:을} 돌려주다 | give back {tool}
+            {tool:을} 돌려주다 | give back {the tool}
         """,
         why="""
             집이 너무 좁다 | the house | be too small
@@ -516,9 +559,9 @@ OUT_SCENES = (
             집세가 오르다 | the rent | go up
         """,
         but="""
-            {furniture:이} 너무 무겁다 | {furniture} | be too heavy
-            엘리베이터가 고장 나다 | the elevator | break down
-            집세가 너무 비싸다 | the rent | be too expensive
+            방이 너무 어둡다 | the room | be too dark
+            비가 오다 | it | rain
+            시간이 부족하다 | there | be not enough time
         """,
         feel="""
             새집을 좋아하다 | like the new house
@@ -530,4 +573,4 @@ OUT_SCENES = (
             새집이 넓다 | the new house | be spacious
         """,
     ),
-)  # fmt: skip
+)

@@ -1,22 +1,53 @@
 """Patterns of one clause: what somebody does, is, wants, asks; each returns a Korean and an English sentence."""
 
 from . import english, korean, lexicon
-from .clause import NATIVE, Clause, Context, article, counted, definite, finite, indefinite, sentence, stem_of
+from .clause import Clause, Context, Misfit, article, counted, definite, finite, indefinite, located, sentence, stem_of
 from .english import join
 from .hangul import attach
 from .korean import CASUAL, Stem
-from .nouns import CLASSES, Noun
+from .nouns import Noun
 from .scene import Action
 
 Pair = tuple[str, str]
 # Classes one points at and judges: 이 사과는 달아요.
-THINGS = ("fruit", "clothes", "shoes", "accessory", "furniture", "book", "device", "vehicle", "film", "software",
-          "pet", "document", "household", "dish", "show")  # fmt: skip
+THINGS = (
+    "fruit",
+    "clothes",
+    "shoes",
+    "accessory",
+    "furniture",
+    "book",
+    "device",
+    "vehicle",
+    "film",
+    "software",
+    "pet",
+    "document",
+    "household",
+    "dish",
+    "show",
+)
 PLACED = ("book", "stationery", "household", "accessory", "kitchenware", "pet", "fruit", "device", "gift")
 SPOTS = lexicon.table("위=on, 아래=under, 옆=next to, 뒤=behind, 앞=in front of")
 DEGREES = lexicon.table("아주=very, 정말=really, 조금=a little, 꽤=quite, 너무=too")
 # Verbs with a short negation 안, and objects before them.
-SHORT_NEGATION = {"먹다", "마시다", "읽다", "사다", "보다", "타다", "가다", "만들다", "쓰다", "하다", "입다", "듣다", "배우다", "굽다", "팔다"}
+SHORT_NEGATION = {
+    "먹다",
+    "마시다",
+    "읽다",
+    "사다",
+    "보다",
+    "타다",
+    "가다",
+    "만들다",
+    "쓰다",
+    "하다",
+    "입다",
+    "듣다",
+    "배우다",
+    "굽다",
+    "팔다",
+}
 
 
 def when(ctx: Context, tense: str) -> Pair:
@@ -27,22 +58,26 @@ def when(ctx: Context, tense: str) -> Pair:
 
 def speaker_allowed(action: Action, kinds: str = "speaker name role kin elder group pronoun") -> str:
     """Return the kinds of subjects an action suits: "my parents" belongs to a speaker."""
-    return "speaker" if "my " in action.en else kinds
+    return "me" if "my " in action.en else kinds
 
 
-def somebody(ctx: Context, tense: str, kinds: str = "speaker name name role kin elder group pronoun",
-             stages: tuple[str, ...] = ("main", "main", "main", "before", "after")) -> Clause:  # fmt: skip
+def somebody(
+    ctx: Context,
+    kinds: str = "speaker name name role kin elder group pronoun",
+    stages: tuple[str, ...] = ("main", "main", "main", "before", "after"),
+    manner: bool = True,
+) -> Clause:
     """Choose a person and what they do, in more or less detail."""
     action = ctx.action(ctx.rng.choice(stages))
     person = ctx.person(speaker_allowed(action, kinds))
-    phrase = ctx.phrase(action, ctx.detail, ctx.detail, person.kind)
+    phrase = ctx.phrase(action, ctx.detail, ctx.detail * manner, person.kind)
     return ctx.doing(person, phrase)
 
 
 def event(ctx: Context) -> Pair:
     """어제 일: 민준 씨는 어제 도서관에서 책을 읽었어요."""
     tense = ctx.rng.choice(["past", "past", "present", "future"])
-    clause = somebody(ctx, tense)
+    clause = somebody(ctx)
     time_ko, time_en = when(ctx, tense) if tense == "present" or ctx.chance(0.75) else ("", "")
     ko = join(clause.ko("은"), time_ko, finite(clause.stem, tense, ctx.level))
     return sentence(ko, join(clause.english(tense), time_en))
@@ -50,7 +85,7 @@ def event(ctx: Context) -> Pair:
 
 def usually(ctx: Context) -> Pair:
     """A habit with an adverb of frequency: 저는 자주 음악을 들어요."""
-    clause = somebody(ctx, "present", stages=("main",))
+    clause = somebody(ctx, stages=("main",))
     adverb_ko, adverb_en = ctx.rng.choice(lexicon.FREQUENCIES)
     ko = join(clause.ko("은"), adverb_ko, finite(clause.stem, "present", ctx.level))
     return sentence(ko, clause.english("present", adverb=adverb_en))
@@ -58,9 +93,9 @@ def usually(ctx: Context) -> Pair:
 
 def progressive(ctx: Context) -> Pair:
     """Something in progress: 지금 책을 읽고 있어요."""
-    clause = somebody(ctx, "progressive", stages=("main",))
+    clause = somebody(ctx, "speaker name role kin group pronoun", stages=("main",))
     if clause.stem.text.endswith(("도착하", "놓치", "있", "계시", "만들었")):
-        return event(ctx)
+        raise Misfit
     past = ctx.chance(0.3)
     tense = "past progressive" if past else "progressive"
     time_ko, time_en = ("그때", "at that time") if past else ("지금", "now")
@@ -78,7 +113,7 @@ def shortly_negated(stem: Stem) -> Stem:
 def denial(ctx: Context) -> Pair:
     """Something not done, or not possible: 안, -지 않다, -지 못하다."""
     tense = ctx.rng.choice(["past", "present", "past"])
-    clause = somebody(ctx, tense, stages=("main", "main", "before"))
+    clause = somebody(ctx, "speaker name role kin group pronoun", ("main", "main", "before"), manner=False)
     time_ko, time_en = when(ctx, "past") if tense == "past" and ctx.chance(0.7) else ("", "")
     if tense == "past" and ctx.chance(0.4):
         ko = finite(korean.unable(clause.stem), "past", ctx.level)
@@ -135,12 +170,14 @@ def yes_no(ctx: Context) -> Pair:
     tense = ctx.rng.choice(["past", "past", "present", "future"])
     time_ko, time_en = when(ctx, tense) if ctx.chance(0.7) or tense == "present" else ("", "")
     if ctx.chance(0.35):
-        clause = somebody(ctx, tense, kinds="name role kin elder group")
+        clause = somebody(ctx, kinds="name name role group")
         ko = join(clause.ko("은"), time_ko, finite(clause.stem, tense, ctx.level, True))
         en = english.question(clause.en, clause.subject_en, clause.agreement, tense)
         return sentence(ko, join(en, time_en), "?")
     action = ctx.action(ctx.rng.choice(["main", "main", "before"]))
     phrase = ctx.phrase(action, ctx.detail, ctx.detail, "you")
+    if "my " in phrase.en:
+        raise Misfit
     called_en, _, called = listener(ctx).partition("|")
     ko = join(called + "," if called else "", time_ko, finite(phrase.stem, tense, ctx.level, True))
     en = join(called_en + "," if called_en else "", english.question(phrase.en, "you", "you", tense), time_en)
@@ -158,11 +195,13 @@ def wh_question(ctx: Context) -> Pair:
     asked_ko, asked_en = ctx.rng.choice(options)
     tense = ctx.rng.choice(["past", "past", "future"])
     phrase = ctx.phrase(action, 0.4 if asked_en == "who" else 0, 0)
-    if asked_ko == "누구와" and "혼자" in phrase.stem.text:
-        return wh_question(ctx)
+    if "my " in phrase.en or (asked_ko == "누구와" and "혼자" in phrase.stem.text):
+        raise Misfit
     time_ko, time_en = when(ctx, tense) if asked_en != "when" and ctx.chance(0.5) else ("", "")
+    if time_ko == "곧":
+        raise Misfit
     third = ctx.chance(0.35)
-    person = ctx.person("name role kin group" if third and "my " not in phrase.en else "speaker")
+    person = ctx.person("name role group" if third else "me")
     if third and person.kind != "speaker":
         subject_ko, subject, agreement = attach(ctx.named(person), "은"), person.en, person.agreement
     else:
@@ -178,15 +217,13 @@ def what_question(ctx: Context) -> Pair:
         그리다=draw, 팔다=sell, 찾다=look for, 듣다=listen to, 쓰다=write, 고치다=fix, 심다=plant, 빌리다=borrow
         주문하다=order, 준비하다=prepare, 추천하다=recommend, 잃어버리다=lose, 요리하다=cook""")
     lemma, verb = ctx.rng.choice(verbs)
-    place = ctx.noun(ctx.rng.choice(["quiet", "shop", "eatery", "school", "room", "culture"])) if ctx.chance(0.0) else None
     tense = ctx.rng.choice(["past", "past", "future"])
     time_ko, time_en = when(ctx, tense)
     third = ctx.chance(0.6)
-    person = ctx.person("name role kin elder group") if third else None
-    stem = korean.respectful(stem_of(lemma)) if person and person.kind == "elder" else stem_of(lemma)
+    person = ctx.person("name name role group") if third else None
+    stem = stem_of(lemma)
     subject_ko = attach(ctx.named(person), "은") if person else ""
     subject, agreement = (person.en, person.agreement) if person else ("you", "you")
-    assert place is None
     ko = join(subject_ko, time_ko, "무엇을", finite(stem, tense, ctx.level, True))
     return sentence(ko, join("what", english.question(verb, subject, agreement, tense), time_en), "?")
 
@@ -195,7 +232,11 @@ def asking(ctx: Context) -> Pair:
     """A request, a proposal or a prohibition."""
     action = ctx.action(ctx.rng.choice(["main", "main", "before"]))
     phrase = ctx.phrase(action, ctx.detail, ctx.detail)
+    if "my " in phrase.en:
+        raise Misfit
     time_ko, time_en = when(ctx, "future") if ctx.chance(0.4) else ("", "")
+    if time_ko == "곧":
+        raise Misfit
     called_en, _, called = listener(ctx).partition("|")
     head_ko, head_en = (called + "," if called else ""), (called_en + "," if called_en else "")
     kind = ctx.rng.choice(["please", "please", "let's", "don't"])
@@ -203,9 +244,9 @@ def asking(ctx: Context) -> Pair:
         ko, en = korean.proposal(phrase.stem, ctx.level), f"let's {phrase.en}"
     elif kind == "don't":
         ko = korean.plain(phrase.stem, "지 " + {CASUAL: "마", korean.POLITE: "마세요"}.get(ctx.level, "마십시오"))
-        en = f"{'p' if False else ''}don't {phrase.en}"
+        en = "don't " + phrase.en
     else:
-        ask = korean.favour if ctx.level == CASUAL or ctx.chance(0.0) else korean.request
+        ask = korean.favour if ctx.level == CASUAL else korean.request
         ko, en = ask(phrase.stem, ctx.level), f"please {phrase.en}"
     return sentence(join(head_ko, time_ko, ko), join(head_en, en, time_en))
 
@@ -216,7 +257,7 @@ def identity(ctx: Context) -> Pair:
     role = ctx.rng.choice(lexicon.ROLES)
     name = role.en.removeprefix("the ")
     if person.agreement == "they":
-        return identity(ctx)
+        raise Misfit
     adjective = ctx.rng.choice(lexicon.describing("person")) if ctx.chance(0.5) else None
     role_ko = join(korean.adnominal(stem_of(adjective[0]), "present"), role.ko) if adjective else role.ko
     noun = article(join(adjective[1], name) if adjective else name)
@@ -239,7 +280,7 @@ def thing(ctx: Context, classes: tuple[str, ...] = THINGS) -> tuple[Noun, str, P
 
 def pointed(noun: Noun, ko: str, en: str) -> Pair:
     """Point at a noun: 이 구두, "these dress shoes"."""
-    return f"{ko} {noun.ko}", f"{ {'this': 'these', 'that': 'those'}[en] if noun.plural else en} {noun.en}"
+    return f"{ko} {noun.ko}", f"{ {'this': 'these', 'that': 'those'}[en] if noun.plural else en } {noun.en}"
 
 
 def judgement(ctx: Context) -> Pair:
@@ -257,10 +298,15 @@ def judgement(ctx: Context) -> Pair:
     if lemma in ("오래되다", "낡다"):
         stem = korean.past(stem) if tense == "present" else stem
         tense, roll = "present", max(roll, 0.4)
-        return sentence(join(attach(ko, "은"), korean.statement(stem if stem.kind == "past" else korean.past(stem), ctx.level)),
-                        join(en, english.predicate("be " + adjective, agreement, "present")))  # fmt: skip
+        return sentence(
+            join(attach(ko, "은"), korean.statement(stem if stem.kind == "past" else korean.past(stem), ctx.level)),
+            join(en, english.predicate("be " + adjective, agreement, "present")),
+        )
     if roll < 0.15:
-        ko_end, en_end = finite(korean.negative(stem), tense, ctx.level), english.predicate("be " + adjective, agreement, tense, False)
+        ko_end, en_end = (
+            finite(korean.negative(stem), tense, ctx.level),
+            english.predicate("be " + adjective, agreement, tense, False),
+        )
     else:
         degree_ko, degree_en = ctx.rng.choice(DEGREES) if roll < 0.75 else ("", "")
         ko_end = join(degree_ko, finite(stem, tense, ctx.level))
@@ -289,7 +335,7 @@ def comparison(ctx: Context) -> Pair:
     """One thing against another of its class: 기차가 버스보다 더 편리해요."""
     noun, noun_class, (lemma, adjective) = thing(ctx, (*THINGS, "transport", "subject", "language", "station"))
     if lemma in ("낡다", "오래되다", "붐비다") or adjective in ("white", "red", "black", "yellow", "blue"):
-        return comparison(ctx)
+        raise Misfit
     other, demonstrative = ctx.noun(noun_class), ("이", "this") if noun.article == "a" else ("", "")
     far = ("그", "that") if demonstrative[0] else ("", "")
     ko = join(demonstrative[0], noun.ko), join(far[0], other.ko)
@@ -306,13 +352,25 @@ def comparison(ctx: Context) -> Pair:
 def superlative(ctx: Context) -> Pair:
     """The most of its kind: 이 가게에서 이 코트가 제일 비싸요."""
     shop = ctx.noun("shop")
-    noun_class = {"옷 가게": "clothes", "백화점": "clothes", "신발 가게": "shoes", "가구점": "furniture", "서점": "book",
-                  "꽃집": "plant", "전자 상가": "device", "빵집": "snack"}.get(shop.ko, "fruit")  # fmt: skip
+    noun_class = {
+        "옷 가게": "clothes",
+        "백화점": "clothes",
+        "신발 가게": "shoes",
+        "가구점": "furniture",
+        "서점": "book",
+        "꽃집": "plant",
+        "전자 상가": "device",
+        "빵집": "snack",
+        "시장": "fruit",
+        "슈퍼마켓": "fruit",
+    }.get(shop.ko)
+    if not noun_class:
+        raise Misfit
     noun = ctx.noun(noun_class)
     lemma, adjective = ctx.rng.choice(lexicon.describing(noun_class))
     most = "most " + adjective if comparative(adjective).startswith("more") else comparative(adjective)[:-2] + "est"
     if lemma in ("낡다", "오래되다") or adjective in ("white", "red", "black", "yellow", "blue"):
-        return superlative(ctx)
+        raise Misfit
     ko, en = pointed(noun, "이", "this")
     ko = join(f"{shop.ko}에서", attach(ko, "이"), "제일", finite(stem_of(lemma), "present", ctx.level))
     end = english.predicate(f"be the {most}", "they" if noun.plural else "he", "present")
@@ -328,7 +386,7 @@ def existence(ctx: Context) -> Pair:
     where_ko, where_en = f"{base.ko} {spot_ko}에", f"{spot_en} the {base.en}"
     if ctx.chance(0.3):
         room = ctx.noun("room")
-        where_ko, where_en = f"{room.ko}에", located_room(room)
+        where_ko, where_en = f"{room.ko}에", located(room)
     tense = "past" if ctx.chance(0.25) else "present"
     stem = Stem("있", "exist")
     if noun.article != "a" or ctx.chance(0.4):
@@ -341,15 +399,10 @@ def existence(ctx: Context) -> Pair:
     return sentence(ko, join("there", english.predicate("be " + thing_en, "they" if many else "he", tense), where_en))
 
 
-def located_room(room: Noun) -> str:
-    """Return "in the kitchen"."""
-    return join(room.preposition, "the", room.en)
-
-
 def position(ctx: Context) -> Pair:
     """Where a place or a thing is: 은행은 병원 옆에 있어요."""
     spot_ko, spot_en = ctx.rng.choice(SPOTS[2:])
-    classes = ("clinic", "bureau", "eatery", "culture", "shop", "station", "quiet")
+    classes = ("clinic", "bureau", "eatery", "culture", "shop", "station", "lodging")
     first, second = (ctx.noun(ctx.rng.choice(classes)) for _ in range(2))
     if ctx.chance(0.45):
         noun_class = ctx.rng.choice(("book", "accessory", "household", "pet"))
@@ -367,11 +420,11 @@ def position(ctx: Context) -> Pair:
 
 def owning(ctx: Context) -> Pair:
     """What somebody has: 저는 고양이 두 마리가 있어요."""
-    noun_class = ctx.rng.choice(("pet", "vehicle", "book", "device", "accessory", "clothes", "stationery", "animal"))
+    noun_class = ctx.rng.choice(("pet", "vehicle", "book", "device", "accessory", "clothes", "stationery"))
     noun = ctx.noun(noun_class)
-    person = ctx.person("speaker name role kin" if noun_class != "animal" else "speaker kin")
+    person = ctx.person("speaker name role kin")
     if noun.article != "a":
-        return owning(ctx)
+        raise Misfit
     number = ctx.rng.randint(1, 5)
     group = counted(noun, noun_class, number)
     positive = ctx.chance(0.85)
@@ -392,7 +445,7 @@ def pain(ctx: Context) -> Pair:
     tense = ctx.rng.choice(["present", "past"])
     time_ko, time_en = when(ctx, "past") if tense == "past" else ("", "")
     if owner == "our":
-        return pain(ctx)
+        raise Misfit
     stem = korean.respectful(stem_of("아프다")) if person.kind == "elder" else stem_of("아프다")
     ko = join(attach(ctx.named(person), "은"), time_ko, attach(part.ko, "이"), finite(stem, tense, ctx.level))
     return sentence(ko, join(owner, part.en, english.predicate("hurt", "he", tense), time_en))
@@ -403,7 +456,7 @@ def belonging(ctx: Context) -> Pair:
     noun = ctx.noun(ctx.rng.choice(("accessory", "device", "clothes", "book", "stationery", "vehicle", "household")))
     person = ctx.person("name name role elder")
     if noun.plural:
-        return belonging(ctx)
+        raise Misfit
     owner = ctx.named(person).removesuffix("이") if person.kind == "name" and ctx.level == CASUAL else ctx.named(person)
     if ctx.level == CASUAL and person.kind == "name":
         owner = person.ko
@@ -418,7 +471,23 @@ def belonging(ctx: Context) -> Pair:
     return sentence(ko, join(en_this, english.predicate("be " + owned, "he", "present", positive)))
 
 
-SIMPLE = [(event, 14), (usually, 4), (progressive, 5), (denial, 6), (modality, 8), (yes_no, 6), (wh_question, 5),
-          (what_question, 3), (asking, 6), (identity, 3), (judgement, 5), (comparison, 3), (superlative, 2),
-          (existence, 4), (position, 3), (owning, 2), (pain, 1), (belonging, 2)]  # fmt: skip
-assert CLASSES and NATIVE
+SIMPLE = [
+    (event, 14),
+    (usually, 4),
+    (progressive, 5),
+    (denial, 6),
+    (modality, 8),
+    (yes_no, 6),
+    (wh_question, 5),
+    (what_question, 3),
+    (asking, 6),
+    (identity, 3),
+    (judgement, 5),
+    (comparison, 3),
+    (superlative, 2),
+    (existence, 4),
+    (position, 3),
+    (owning, 2),
+    (pain, 1),
+    (belonging, 2),
+]

@@ -1,0 +1,1 @@
+"""How good a translation is: scores with their signatures, by domain and by length."""
