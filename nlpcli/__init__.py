@@ -14,13 +14,15 @@ __version__ = "0.1.0"
 _ROOMS = {
     "prepare_data": "nlpcli.corpus.prepare",
     "train_tokenizer": "nlpcli.tokenization.train",
+    "encode_stream": "nlpcli.tokenization.stream",
+    "decode_stream": "nlpcli.tokenization.stream",
     "encode_dataset": "nlpcli.tokenization.dataset",
     "train": "nlpcli.training.train",
     "translate": "nlpcli.decoding.translate",
     "evaluate": "nlpcli.evaluation.evaluate",
     "inspect": "nlpcli.inspection",
 }
-__all__ = ["__version__", *_ROOMS]
+__all__ = ["__version__", *_ROOMS]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

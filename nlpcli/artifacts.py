@@ -16,7 +16,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Iterator
@@ -117,7 +117,7 @@ class Draft:
         names = {p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file()}
         m.files = [self._entry(name) for name in sorted(names - UNLISTED - self.scratch)]
         m.id = _identity(m)
-        m.run = {"started": datetime.fromtimestamp(self.started, timezone.utc).isoformat(timespec="seconds")} | m.run
+        m.run = {"started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds")} | m.run
         m.run.setdefault("seconds", round(time.time() - self.started, 3))
         write_text(self.path / "README.md", _readme(m, self.out.name))
         encoded = msgspec.json.format(msgspec.json.encode(m), indent=2)
@@ -184,9 +184,7 @@ def create(
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OutputExists(
-            f"{out} is being written by another process", fix="wait for it, or choose another --out"
-        ) from None
+        raise OutputExists(f"{out} is being written by another process", fix="wait for it, or choose another --out") from None
     resumed = resume and any(p.name != LOCK for p in partial.iterdir())
     if not resumed:
         _clear(partial)

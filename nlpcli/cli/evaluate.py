@@ -13,7 +13,9 @@ from nlpcli.cli import options as opt
 def evaluate(
     ctx: typer.Context,
     model: Annotated[Optional[Path], opt.option("--model", help="Translate with this model …")] = None,
-    data: Annotated[Optional[str], opt.option("--data", help="… this data: a name, a folder, a file or a corpus artifact.")] = None,
+    data: Annotated[
+        Optional[str], opt.option("--data", help="… this data: a name, a folder, a file or a corpus artifact.")
+    ] = None,
     split: Annotated[List[str], opt.option("--split", help="Split to translate and score; may be repeated.")] = ["test"],  # noqa: B006
     hyp: Annotated[Optional[Path], opt.option("--hyp", help="Or score these translations …")] = None,
     ref: Annotated[Optional[Path], opt.option("--ref", help="… against these references, line by line.")] = None,
@@ -52,7 +54,9 @@ def evaluate(
     if not json_:
         _print(result)
     if result.failed_gates:
-        error = GateFailed("the quality gate failed", cause="; ".join(result.failed_gates), fix="train longer, or lower the gate")
+        error = GateFailed(
+            "the quality gate failed", cause="; ".join(result.failed_gates), fix="train longer, or lower the gate"
+        )
         error.data = result
         raise error
     if json_:

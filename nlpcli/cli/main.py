@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -118,10 +119,8 @@ def _fail(e: NlpcliError, arguments: list[str]) -> int:
 def _print_failure(e: NlpcliError, arguments: list[str]) -> None:
     words = [a for a in arguments if not a.startswith("-")][:2]
     problem = {"message": e.message, "cause": e.cause, "fix": e.fix}
-    try:
+    with suppress(console.ClosedPipe):  # the reader is gone; the exit status still tells
         print_json(" ".join(words), e.exit_code, e.data, [problem])
-    except console.ClosedPipe:
-        pass  # the reader is gone; the exit status still tells
 
 
 def entry() -> None:

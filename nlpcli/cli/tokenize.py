@@ -29,7 +29,8 @@ def train(
     tgt: opt.Tgt = None,
     kind: Annotated[Kind, opt.option("--kind", help="How text is cut into pieces.")] = "bpe",
     vocab_size: Annotated[
-        Optional[int], opt.option("--vocab-size", min=1, help="Pieces; if not given, as many as the text can fill (8,000 at most).")
+        Optional[int],
+        opt.option("--vocab-size", min=1, help="Pieces; if not given, as many as the text can fill (8,000 at most)."),
     ] = None,
     joint: Annotated[bool, opt.option("--joint/--separate", help="One vocabulary for both languages, or one each.")] = False,
     normalization: Annotated[Normalization, opt.option("--normalization", help="Unicode form of all text.")] = "nfc",
@@ -37,7 +38,8 @@ def train(
         float, opt.option("--character-coverage", min=0.9, max=1.0, help="Share of characters with a piece of their own.")
     ] = 0.9995,
     byte_fallback: Annotated[
-        bool, opt.option("--byte-fallback/--no-byte-fallback", help="Spell rare characters in bytes, so that nothing is unknown.")
+        bool,
+        opt.option("--byte-fallback/--no-byte-fallback", help="Spell rare characters in bytes, so that nothing is unknown."),
     ] = True,
     force: opt.Force = False,
     json_: opt.Json = False,

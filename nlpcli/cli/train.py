@@ -13,9 +13,7 @@ from nlpcli.cli.result import finish
 
 app = typer.Typer(help="Train a model; each architecture is a command.", no_args_is_help=True, rich_markup_mode=None)
 
-Out = Annotated[
-    Optional[Path], opt.option("--out", "-o", help="The model to make; work/<data>/<architecture> if not given.")
-]
+Out = Annotated[Optional[Path], opt.option("--out", "-o", help="The model to make; work/<data>/<architecture> if not given.")]
 Tokenizer = Annotated[
     Optional[Path], opt.option("--tokenizer", help="Use this tokenizer instead of learning one from the data.")
 ]
@@ -39,7 +37,9 @@ MaxSteps = Annotated[Optional[int], opt.option("--max-steps", min=1, help="… o
 MaxMinutes = Annotated[
     Optional[float], opt.option("--max-minutes", min=0.01, help="… or so many minutes of training, whichever comes first.")
 ]
-MaxLength = Annotated[int, opt.option("--max-length", min=1, help="Pairs with more tokens on a side are left out, and counted.")]
+MaxLength = Annotated[
+    int, opt.option("--max-length", min=1, help="Pairs with more tokens on a side are left out, and counted.")
+]
 Optimizer = Annotated[Literal["adam", "adamw"], opt.option("--optimizer", help="Optimiser.")]
 LearningRate = Annotated[float, opt.option("--learning-rate", help="Peak learning rate.")]
 WarmupSteps = Annotated[int, opt.option("--warmup-steps", min=0, help="Steps over which the learning rate rises.")]

@@ -13,7 +13,9 @@ from nlpcli.cli import options as opt
 def translate(
     ctx: typer.Context,
     model: Annotated[Path, opt.option("--model", help="A model artifact.")],
-    file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Text, one sentence a line; stdin if not given.")] = Path("-"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Text, one sentence a line; stdin if not given.")] = Path(
+        "-"
+    ),
     out: Annotated[Optional[Path], opt.option("--out", "-o", help="File to write; stdout if not given.")] = None,
     beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
     length_penalty: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from nlpcli import console
@@ -147,9 +148,7 @@ def _find_splits(files: list[Path], *, alone: bool) -> dict[str, dict[str, Path]
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0].split(".")[0]), item[0])))
 
 
-def _direction(
-    name: str, found: dict[str, dict[str, Path]], src: str | None, tgt: str | None, root: Path
-) -> tuple[str, str]:
+def _direction(name: str, found: dict[str, dict[str, Path]], src: str | None, tgt: str | None, root: Path) -> tuple[str, str]:
     languages = sorted({language for sides in found.values() for language in sides if language})
     named = next((pair for pair in _pairs(name) if not languages or set(pair) <= set(languages)), None)
     if src and not tgt:
@@ -169,4 +168,4 @@ def _direction(
 
 def _pairs(name: str) -> list[tuple[str, str]]:
     words = re.split(r"[-_.]", name)
-    return [(a, b) for a, b in zip(words, words[1:]) if LANGUAGE.fullmatch(a) and LANGUAGE.fullmatch(b)]
+    return [(a, b) for a, b in pairwise(words) if LANGUAGE.fullmatch(a) and LANGUAGE.fullmatch(b)]

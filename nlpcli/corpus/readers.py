@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import IO, Any, Iterator, cast
 
 import msgspec
 
@@ -51,10 +51,9 @@ def read_lines(path: Path) -> Iterator[str]:
     """
     with open_bytes(path) as stream:
         for number, raw in enumerate(stream, 1):
-            if number == 1:
-                raw = raw.removeprefix(BOM)
+            line = raw.removeprefix(BOM) if number == 1 else raw
             try:
-                yield raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+                yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
             except UnicodeDecodeError as e:
                 raise _not_utf8(path, number, e, stream) from None
 
@@ -94,7 +93,7 @@ def _open_zst(path: Path) -> IO[bytes]:
     else:
         from backports import zstd
     try:
-        return zstd.open(path)
+        return cast(IO[bytes], zstd.open(path))
     except zstd.ZstdError as e:
         raise _damaged(path, e) from None
 

@@ -10,11 +10,11 @@ import torch
 
 from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.decoding.search import Hypothesis, beam_search
+from nlpcli.devices import pick_device
 from nlpcli.models import load_model
 from nlpcli.models.base import TranslationModel, with_end
 from nlpcli.tokenization.batches import by_token_budget, pad
 from nlpcli.tokenization.tokenizer import UNK, Tokenizer
-from nlpcli.devices import pick_device
 
 LENGTH_FACTOR, LENGTH_EXTRA = 2, 20  # a translation may have this many tokens a source token, and so many more
 

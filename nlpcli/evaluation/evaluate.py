@@ -91,7 +91,9 @@ def evaluate(
         parts, tgt, inputs = _translate_splits(model, data, split, checkpoint, device, searching, out)
     elif hyp is not None and ref is not None and model is None:
         parts, tgt, inputs = [_read_files(hyp, ref, src_file)], tgt or ref.suffix.lstrip(".") or "en", []
-        inputs = [text_input(role, path, out or Path()) for role, path in (("hyp", hyp), ("ref", ref), ("src", src_file)) if path]
+        inputs = [
+            text_input(role, path, out or Path()) for role, path in (("hyp", hyp), ("ref", ref), ("src", src_file)) if path
+        ]
     else:
         raise UsageError("give --model and --data, or --hyp and --ref", fix="nlpcli evaluate --help shows an example of each")
     splits = {part.name: _groups(part, tgt) for part in parts}
@@ -102,7 +104,13 @@ def evaluate(
 
 
 def _translate_splits(
-    model: Path, data: str, names: Sequence[str], checkpoint: Literal["best", "last"], device: str, searching: Any, out: Path | None
+    model: Path,
+    data: str,
+    names: Sequence[str],
+    checkpoint: Literal["best", "last"],
+    device: str,
+    searching: Any,
+    out: Path | None,
 ) -> tuple[list[_Lines], str, list[Input]]:
     from nlpcli.decoding.translate import FILE_WINDOW, WEIGHTS, windows
     from nlpcli.decoding.translator import Translator
@@ -163,7 +171,8 @@ def _keep(
                     artifacts.write_text(draft.path / f"{part.name}.{side}", "".join(line + "\n" for line in lines))
         table = {name: [asdict(group) for group in groups] for name, groups in splits.items()}
         artifacts.write_text(draft.path / "scores.json", msgspec.json.format(msgspec.json.encode(table)).decode() + "\n")
-        draft.metrics |= {name: {m: round(groups[0].value(m), 2) for m in METRICS} for name, groups in splits.items()}
+        for name, groups in splits.items():
+            draft.metrics[name] = {m: round(groups[0].value(m), 2) for m in METRICS}
         return draft.publish()
 
 

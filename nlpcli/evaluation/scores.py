@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Sequence
+from typing import Any, Callable, Sequence
 
 from nlpcli import console
 
@@ -22,9 +22,11 @@ class Score:
 
 def score(hypotheses: Sequence[str], references: Sequence[str], tgt: str, metrics: Sequence[str] = METRICS) -> list[Score]:
     """Score aligned lines with sacreBLEU (Post 2018); `tgt` chooses BLEU's tokenizer."""
-    from sacrebleu.metrics import BLEU, CHRF, TER
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.ter import TER
 
-    made = {"BLEU": lambda: BLEU(tokenize=bleu_tokenizer(tgt)), "chrF2": CHRF, "TER": TER}
+    made: dict[str, Callable[[], Any]] = {"BLEU": lambda: BLEU(tokenize=bleu_tokenizer(tgt)), "chrF2": CHRF, "TER": TER}
     found = []
     for name in metrics:
         metric = made[name]()

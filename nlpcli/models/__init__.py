@@ -55,7 +55,9 @@ def load_model(artifact: Artifact, checkpoint: str = "model") -> tuple[Translati
         )
     module = ARCHITECTURES[config["architecture"]]
     settings = {key: config[key] for key in module.Config.__struct_fields__}
-    model = build_model(config["architecture"], msgspec.convert(settings, module.Config), tokenizer, config["src"], config["tgt"])
+    model = build_model(
+        config["architecture"], msgspec.convert(settings, module.Config), tokenizer, config["src"], config["tgt"]
+    )
     try:
         missing = model.load_state_dict(load_file(artifact.path / f"{checkpoint}.safetensors"), strict=False)
     except RuntimeError as e:

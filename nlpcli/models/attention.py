@@ -144,7 +144,7 @@ class AttentionSeq2Seq(TranslationModel):
 
     def _context(self, query_nh: Tensor, memory: Memory) -> Tensor:
         sentences = memory["mask"].size(0)
-        context, _ = self.attention(query_nh.reshape(sentences, -1, query_nh.size(-1)), memory)
+        context: Tensor = self.attention(query_nh.reshape(sentences, -1, query_nh.size(-1)), memory)[0]
         return context.reshape(len(query_nh), -1)
 
 

@@ -5,7 +5,7 @@ Axes: b sentence, s source position, n decoder row, l layer, h feature.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Callable, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from nlpcli.tokenization.tokenizer import PAD
 Cell = Literal["rnn", "lstm", "gru"]
 Tie = Literal["none", "decoder", "all"]
 
-CELLS: dict[Cell, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 def embedding(vocab_size: int, d_embed: int) -> nn.Embedding:

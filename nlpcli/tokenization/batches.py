@@ -28,8 +28,8 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         """Move the ids to `device`."""
         src, lengths, tgt_in, tgt_out = self
-        move = {"device": device, "non_blocking": True}
-        return Batch(src.to(**move), lengths, tgt_in.to(**move), tgt_out.to(**move))
+        move = [ids.to(device, non_blocking=True) for ids in (src, tgt_in, tgt_out)]
+        return Batch(move[0], lengths, move[1], move[2])
 
 
 def by_token_budget(order: Sequence[int], lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -79,13 +79,13 @@ class PairBatches:
         average = max(1, int(self.batch_tokens / self.sizes[self.rows].mean())) if len(self.rows) else 1
         pools = np.split(order, range(average * POOL, len(order), average * POOL))
         by_length = np.concatenate([pool[np.argsort(self.sort_keys[pool], kind="stable")] for pool in pools])
-        batches = list(by_token_budget(by_length.tolist(), self.sizes, self.batch_tokens))  # type: ignore[arg-type]
+        batches = list(by_token_budget(by_length.tolist(), self.sizes, self.batch_tokens))
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def in_order(self) -> list[list[int]]:
         """Return batches of all rows by length, for evaluation."""
         order = self.rows[np.argsort(self.sort_keys[self.rows], kind="stable")]
-        return list(by_token_budget(order.tolist(), self.sizes, self.batch_tokens))  # type: ignore[arg-type]
+        return list(by_token_budget(order.tolist(), self.sizes, self.batch_tokens))
 
     def load(self, rows: Sequence[int]) -> Batch:
         """Read the rows' ids and set them side by side for teacher forcing."""

@@ -31,19 +31,21 @@ def stop_on_signals() -> Iterator[StopRequest]:
         return
     before: dict[int, Any] = {}
 
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     def handle(signum: int, frame: Any) -> None:
         request.signum = signum
         console.info(f"{signal.Signals(signum).name}: finishing this step and saving; once more ends at once")
-        for s, handler in before.items():
-            signal.signal(s, handler)
+        restore()
 
     for s in (signal.SIGINT, signal.SIGTERM):
         before[s] = signal.signal(s, handle)
     try:
         yield request
     finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
+        restore()
 
 
 def resume_command() -> str:

@@ -182,7 +182,8 @@ def _already_finished(out: Path, config: dict[str, Any], dataset_id: str) -> Tra
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], ignored: set[str] = MAY_CHANGE) -> list[str]:
-    return [f"{k}: {old.get(k)} then, {new.get(k)} now" for k in sorted(old | new) if k not in ignored and old.get(k) != new.get(k)]
+    changed = [k for k in sorted(old | new) if k not in ignored and old.get(k) != new.get(k)]
+    return [f"{k}: {old.get(k)} then, {new.get(k)} now" for k in changed]
 
 
 def _train_into(draft: Draft, dataset: Any, config: dict[str, Any], settings: TrainSettings) -> Trained:

@@ -15,6 +15,8 @@ from .scene import Action, Fact, Scene, kind_of
 NATIVE = ["", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열"]
 # Classes whose bare noun stays without "the" as a subject: "kimchi stew is delicious".
 GENERIC = {"vegetable", "dish", "snack", "meat", "subject", "language", "sport", "music", "hot_drink", "cold_drink"}
+# Classes one handles several of at once: three books, but not three coats put on.
+COUNTED = {"hot_drink", "cold_drink", "message", "book", "film", "animal"}
 SLOT = re.compile(r"\{(?:(at|the|bare) )?(\w+)(?::(\w+))?\}")
 
 
@@ -133,7 +135,7 @@ class Context:
                 self.used.append(lemma)
                 modifier = korean.adnominal(stem_of(lemma), "past" if lemma == "오래되다" else "present")
                 return NounPhrase(f"{modifier} {noun.ko}", indefinite(noun, adjective), noun.plural)
-        if 0.5 < roll < 0.75 and counter_of(noun, noun_class):
+        if 0.5 < roll < 0.75 and noun_class in COUNTED and counter_of(noun, noun_class):
             return counted(noun, noun_class, self.rng.choice([2, 2, 3, 3, 4, 5]))
         if 0.75 < roll < 0.95 and noun.article == "a" and not noun.preposition:
             ko, en = self.rng.choice([("이", "this"), ("그", "that")])

@@ -365,6 +365,8 @@ def relative_thing(ctx: Context) -> Pair:
     place = ctx.noun(ctx.rng.choice(action.places)) if action.places and ctx.chance(0.5) else None
     time_ko, time_en = maybe_when(ctx, "past", 0.7)
     degree_ko, degree_en = ctx.rng.choice((("아주", "very"), ("정말", "really"), ("", ""), ("너무", "too")))
+    if degree_ko == "너무" and lemma in lexicon.PRAISE:
+        raise Misfit
     # What is eaten up or given away is judged in the past.
     tense = "past" if ctx.chance(0.5) or verb in ("eat", "drink", "taste", "use") else "present"
     where_ko, where_en = (place.ko + "에서", join(place.preposition, place.article, place.en)) if place else ("", "")
@@ -406,7 +408,7 @@ def disappointment(ctx: Context) -> Pair:
     actions = [ctx.action(stage) for stage in ("main", "main", "after")[: ctx.rng.choice([2, 3])]]
     if person is not lexicon.SPEAKER and any("my " in a.en for a in actions):
         raise Misfit
-    wished, *done = [ctx.phrase(a, 0.4, 0.35) for a in actions]
+    wished, *done = [ctx.phrase(a, 0.4, 0.35, "group") for a in actions]
     time_ko, time_en = maybe_when(ctx, "past", 0.7)
     want = plain(korean.past(korean.wanting(wished.stem)), "지만")
     if person.agreement in ("he", "they"):
@@ -442,7 +444,9 @@ def two_plans(ctx: Context) -> Pair:
     actions = [ctx.action(stage) for stage in ("main", "after", "main")]
     if person is not lexicon.SPEAKER and any("my " in a.en for a in actions):
         raise Misfit
-    one, two, three = (ctx.phrase(a, 0.3, manner) for a, manner in zip(actions, (0.35, 0.35, 0.0), strict=True))
+    one, two, three = (
+        ctx.phrase(a, 0.3, manner, "group") for a, manner in zip(actions, (0.35, 0.35, 0.0), strict=True)
+    )
     time_ko, time_en = maybe_when(ctx, "future", 0.6)
     last = korean.negative(three.stem)
     ko = join(
@@ -530,7 +534,7 @@ def obliged_story(ctx: Context) -> Pair:
     actions = [ctx.action(stage) for stage in order]
     if person is not lexicon.SPEAKER and any("my " in a.en for a in actions):
         raise Misfit
-    phrases = [ctx.phrase(a, 0.3 if not n else 0, 0.3) for n, a in enumerate(actions)]
+    phrases = [ctx.phrase(a, 0.3 if not n else 0, 0.3, "group") for n, a in enumerate(actions)]
     links = [and_then(p.stem) for p in phrases[:-1]]
     ko = join(
         subject(ctx, person),

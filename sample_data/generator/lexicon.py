@@ -71,7 +71,7 @@ ABSENT = {
 }
 # The plain first person; its Korean word follows the speech level.
 SPEAKER = Person("저", "I", "I", "speaker", "I")
-WE = Person("우리", "we", "we", "speaker", "we")
+WE = Person("우리", "we", "we", "group", "we")
 HE, SHE, THEY = (
     Person("그", "he", "he", "he", "he"),
     Person("그녀", "she", "he", "she", "she"),
@@ -184,6 +184,29 @@ PREDICATIVE = {
     "깨끗하다",
 }
 
+# Adjectives one cannot have too much of: 너무 does not go with them.
+PRAISE = {
+    "맛있다",
+    "신선하다",
+    "예쁘다",
+    "아름답다",
+    "귀엽다",
+    "똑똑하다",
+    "유용하다",
+    "재미있다",
+    "중요하다",
+    "편리하다",
+    "튼튼하다",
+    "유명하다",
+    "깨끗하다",
+    "시원하다",
+    "독특하다",
+    "고급스럽다",
+    "편하다",
+    "온순하다",
+    "새롭다",
+}
+
 # Adjective stems that occur in the scenes besides the descriptions above.
 MORE_ADJECTIVES = {
     "좋다",
@@ -276,10 +299,10 @@ FREQUENCIES = table("자주=often, 항상=always, 가끔=sometimes, 보통=usual
 MANNERS = dict(
     table("""
     열심히=diligently, 천천히=slowly, 조용히=quietly, 빨리=quickly, 조심스럽게=carefully, 즐겁게=happily, 혼자=alone
-    함께=together, 깨끗이=thoroughly, 정성껏=with great care, 꼼꼼히=meticulously, 무사히=safely
+    깨끗이=thoroughly, 정성껏=with great care, 꼼꼼히=meticulously
     오랫동안=for a long time, 한 시간 동안=for an hour, 두 시간 동안=for two hours, 삼십 분 동안=for thirty minutes
-    일찍=early, 늦게까지=until late, 큰 소리로=loudly, 친절하게=kindly, 자세히=in detail
-    잠깐=for a moment, 갑자기=suddenly, 밤늦게까지=late into the night
+    일찍=early, 늦게까지=until late, 친절하게=kindly, 자세히=in detail
+    밤늦게까지=late into the night
 """)
 )
 COMPANIONS = table("""

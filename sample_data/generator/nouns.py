@@ -88,6 +88,7 @@ CLASSES: dict[str, tuple[Noun, ...]] = {
     "message": nouns("""
         이메일=an email, 문자 메시지=a text message, 편지=a letter, 엽서=a postcard, 초대장=an invitation
         답장=a reply, 축하 카드=a greeting card"""),
+    "mail": nouns("편지=a letter, 엽서=a postcard, 초대장=an invitation, 축하 카드=a greeting card"),
     "book": nouns("""
         소설=a novel, 잡지=a magazine, 만화책=a comic book, 시집=a poetry book, 요리책=a cookbook, 사전=a dictionary
         교과서=a textbook, 동화책=a picture book, 여행 안내서=a travel guide, 역사책=a history book

@@ -119,13 +119,13 @@ OUT_SCENES = (
             {data:을} 저장하다 | save {the data}
             {data:을} 삭제하다 | delete {the data}
             {software:을} 시험하다 | test {the software} | office | 꼼꼼히 | s
-            {appliance:을} 끄다 | turn off {appliance}
             오류를 찾다 | look for the error | office | 오랫동안,혼자 | s
             {software:을} 사용하다 | use {software} | office home school
         """,
         after="""
             {device:을} 다시 켜다 | restart {the device}
             동료에게 {data:을} 보내다 | send {the data} to a coworker
+            {appliance:을} 끄다 | turn off {appliance}
             비밀번호를 바꾸다 | change the password
             결과를 확인하다 | check the results
             {data:을} 공유하다 | share {the data} | office
@@ -218,7 +218,6 @@ OUT_SCENES = (
         after="""
             {bureau}까지 걷다 | walk to {bureau}
             {transport}에서 내리다 | get off {the transport}
-            {city}에 도착하다 | arrive {at city} | | 무사히,일찍
             약속 장소에 도착하다 | arrive at the meeting place
             집에 전화하다 | call home
             {vehicle:을} 세차하다 | wash {the vehicle}
@@ -498,7 +497,7 @@ OUT_SCENES = (
             세금을 내다 | pay the taxes | bureau
             비자를 신청하다 | apply for a visa | | 일찍
             부모님께 돈을 보내다 | send money to my parents
-            {message:을} 부치다 | mail {the message}
+            {mail:을} 부치다 | mail {the mail}
             {document}에 서명하다 | sign {the document} | bureau
         """,
         after="""

@@ -295,6 +295,7 @@ def judgement(ctx: Context) -> Pair:
     if lemma == "붐비다":
         tense = "past"
     roll = ctx.rng.random()
+    degrees = [degree for degree in DEGREES if degree[0] != "너무" or lemma not in lexicon.PRAISE]
     if lemma in ("오래되다", "낡다"):
         stem = korean.past(stem) if tense == "present" else stem
         tense, roll = "present", max(roll, 0.4)
@@ -308,7 +309,7 @@ def judgement(ctx: Context) -> Pair:
             english.predicate("be " + adjective, agreement, tense, False),
         )
     else:
-        degree_ko, degree_en = ctx.rng.choice(DEGREES) if roll < 0.75 else ("", "")
+        degree_ko, degree_en = ctx.rng.choice(degrees) if roll < 0.75 else ("", "")
         ko_end = join(degree_ko, finite(stem, tense, ctx.level))
         en_end = english.predicate(join("be", degree_en, adjective), agreement, tense)
     if 0.75 <= roll < 0.9:

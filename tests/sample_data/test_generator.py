@@ -93,10 +93,10 @@ def test_particles_follow_the_final_consonant(word: str, particle: str, expected
 
 
 def test_every_object_particle_in_the_corpus_fits_its_word() -> None:
-    """를 never follows a final consonant; checked on the text itself, without the generator's functions."""
+    """를 never follows a final consonant (들를 is a verb); checked without the generator's functions."""
     for line in lines("train.ko"):
         for word in line.split():
-            if len(word) > 1 and word.endswith("를"):
+            if len(word) > 1 and word.endswith("를") and word != "들를":
                 assert (ord(word[-2]) - 0xAC00) % 28 == 0, line
 
 
@@ -135,6 +135,7 @@ def test_every_object_particle_in_the_corpus_fits_its_word() -> None:
         ("빠르다", "빨라", "빠릅니다", "빠르면"),
         ("들르다", "들러", "들릅니다", "들르면"),
         ("빨갛다", "빨개", "빨갛습니다", "빨가면"),
+        ("파랗다", "파래", "파랗습니다", "파라면"),
         ("하얗다", "하얘", "하얗습니다", "하야면"),
         ("좋다", "좋아", "좋습니다", "좋으면"),
         ("넣다", "넣어", "넣습니다", "넣으면"),

@@ -1,0 +1,40 @@
+# Korean → English, from text to scores: data → tokenize → train → translate → evaluate.
+# Each target is an artifact's manifest, which is written last, so make redoes what is missing and nothing else.
+#
+#   make -f pipelines/ko-en.mk                              the bundled sample, seq2seq
+#   make -f pipelines/ko-en.mk MODEL=attention              the same with attention
+#   make -f pipelines/ko-en.mk DATA=corpora/ko-en WORK=work/mine MODEL=attention MINUTES=30
+
+NLPCLI  ?= nlpcli
+DATA    ?= ko-en
+SRC     ?= ko
+TGT     ?= en
+WORK    ?= work
+MODEL   ?= seq2seq
+MINUTES ?= 4
+BEAM    ?= 4
+TRAIN   ?= --config pipelines/ko-en.toml
+
+.DELETE_ON_ERROR:
+.PHONY: all scores
+all: scores
+
+$(WORK)/data/manifest.json:
+	$(NLPCLI) data prepare --data $(DATA) --src $(SRC) --tgt $(TGT) --out $(@D) --force
+
+$(WORK)/tokenizer/manifest.json: $(WORK)/data/manifest.json
+	$(NLPCLI) tokenize train --data $(WORK)/data --out $(@D) --force
+
+$(WORK)/dataset/manifest.json: $(WORK)/tokenizer/manifest.json
+	$(NLPCLI) tokenize dataset --data $(WORK)/data --tokenizer $(WORK)/tokenizer --out $(@D) --force
+
+$(WORK)/$(MODEL)/manifest.json: $(WORK)/dataset/manifest.json
+	$(NLPCLI) train $(MODEL) --data $(WORK)/dataset --out $(@D) $(TRAIN) --max-minutes $(MINUTES) --resume auto
+
+$(WORK)/$(MODEL).test.$(TGT): $(WORK)/$(MODEL)/manifest.json
+	$(NLPCLI) translate --model $(WORK)/$(MODEL) $(WORK)/data/test.$(SRC) --out $@ --beam-size $(BEAM) --force
+
+$(WORK)/$(MODEL)-scores/manifest.json: $(WORK)/$(MODEL).test.$(TGT)
+	$(NLPCLI) evaluate --hyp $< --ref $(WORK)/data/test.$(TGT) --src $(WORK)/data/test.$(SRC) --out $(@D) --force
+
+scores: $(WORK)/$(MODEL)-scores/manifest.json
