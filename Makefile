@@ -8,11 +8,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -f pipelines/ko-en.mk
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -f pipelines/ko-en.mk show
 
 test: $(VENV)/installed-test

@@ -16,7 +16,7 @@ BEAM    ?= 4
 TRAIN   ?= --config pipelines/ko-en.toml
 
 .DELETE_ON_ERROR:
-.PHONY: all scores
+.PHONY: all scores show
 all: scores
 
 $(WORK)/data/manifest.json:
@@ -38,3 +38,12 @@ $(WORK)/$(MODEL)-scores/manifest.json: $(WORK)/$(MODEL).test.$(TGT)
 	$(NLPCLI) evaluate --hyp $< --ref $(WORK)/data/test.$(TGT) --src $(WORK)/data/test.$(SRC) --out $(@D) --force
 
 scores: $(WORK)/$(MODEL)-scores/manifest.json
+
+# A few translations, the scores, and what to try next.
+show: scores
+	@paste -d '\n' $(WORK)/data/test.$(SRC) $(WORK)/data/test.$(TGT) $(WORK)/$(MODEL).test.$(TGT) \
+	  | awk 'NR <= 15 { print (NR % 3 == 1 ? "\n$(SRC)  " : NR % 3 == 2 ? "$(TGT)  " : " →  ") $$0 }'
+	@echo
+	@$(NLPCLI) evaluate --hyp $(WORK)/$(MODEL).test.$(TGT) --ref $(WORK)/data/test.$(TGT)
+	@echo "next: make -f pipelines/ko-en.mk show MODEL=attention    the same minutes, with attention"
+	@echo "      nlpcli inspect $(WORK)/$(MODEL)                      settings, scores and the chain back to the text"

@@ -82,12 +82,10 @@ class AttentionSeq2Seq(TranslationModel):
         src_embed = layers.embedding(src_vocab_size, c.d_embed)
         self.tgt_embed = src_embed if c.tie_embeddings == "all" else layers.embedding(tgt_vocab_size, c.d_embed)
         self.encoder = layers.RecurrentEncoder(c.cell, src_embed, c.d_model, c.num_layers, c.dropout, c.bidirectional)
-        self.decoder = layers.recurrent(
-            c.cell, c.d_embed + (c.d_model if self.feeds else 0), c.d_model, c.num_layers, c.dropout
-        )
+        fed = c.d_model if self.bahdanau else c.d_embed if c.input_feeding else 0
+        self.decoder = layers.recurrent(c.cell, c.d_embed + fed, c.d_model, c.num_layers, c.dropout)
         self.attention = Attention(c.attention, c.d_model)
-        self.combine = nn.Linear(2 * c.d_model, c.d_model)
-        self.readout = nn.Linear(c.d_model + (c.d_embed if self.bahdanau else 0), c.d_embed)
+        self.readout = nn.Linear(2 * c.d_model + (c.d_embed if self.bahdanau else 0), c.d_embed)
         self.dropout = nn.Dropout(c.dropout)
         self.output = nn.Linear(c.d_embed, tgt_vocab_size)
         if c.tie_embeddings != "none":
@@ -100,7 +98,7 @@ class AttentionSeq2Seq(TranslationModel):
     def start(self, memory: Memory, beams: int) -> State:
         state = layers.repeat_rows({name: memory[name] for name in ("h", "c") if name in memory}, beams)
         if self.feeds and not self.bahdanau:
-            state["fed"] = torch.zeros_like(state["h"][:, -1])
+            state["fed"] = memory["values"].new_zeros(len(state["h"]), self.readout.out_features)
         return state
 
     def step(self, tokens_n: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
@@ -112,7 +110,7 @@ class AttentionSeq2Seq(TranslationModel):
         words_bth = self.dropout(self.tgt_embed(tgt_in_bt))
         if not self.feeds:
             out, _ = layers.run(self.decoder, words_bth, state)
-            return self._attentional(out, memory)[1]
+            return self._attentional(out, memory)
         one_step = self._step_additive if self.bahdanau else self._step_luong
         features = []
         for words_bh in words_bth.unbind(1):
@@ -124,23 +122,22 @@ class AttentionSeq2Seq(TranslationModel):
         before = state["h"][:, -1]
         context = self._context(before, memory)
         out, state = layers.run(self.decoder, torch.cat([words_nh, context], -1)[:, None], state)
-        seen = torch.tanh(self.combine(torch.cat([self.dropout(out[:, 0]), context], -1)))
-        return torch.tanh(self.readout(torch.cat([seen, words_nh], -1))), state
+        seen = torch.cat([self.dropout(out[:, 0]), context, words_nh], -1)
+        return torch.tanh(self.readout(seen)), state
 
     def _step_luong(self, words_nh: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         inputs = torch.cat([words_nh, state["fed"]], -1) if self.feeds else words_nh
         out, after = layers.run(self.decoder, inputs[:, None], state)
         sentences = memory["mask"].size(0)
-        seen, features = self._attentional(out.reshape(sentences, -1, out.size(-1)), memory)
+        features = self._attentional(out.reshape(sentences, -1, out.size(-1)), memory).reshape(len(words_nh), -1)
         if self.feeds:
-            after["fed"] = seen.reshape(len(words_nh), -1)
-        return features.reshape(len(words_nh), -1), after
+            after["fed"] = features
+        return features, after
 
-    def _attentional(self, out_bqh: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Luong's attentional vector h̃ = tanh(W [context; state]) (eq. 5), and the features made of it."""
+    def _attentional(self, out_bqh: Tensor, memory: Memory) -> Tensor:
+        """Luong's attentional vector h̃ = tanh(W [context; state]) (eq. 5)."""
         context, _ = self.attention(out_bqh, memory)
-        seen = torch.tanh(self.combine(torch.cat([self.dropout(out_bqh), context], -1)))
-        return seen, torch.tanh(self.readout(self.dropout(seen)))
+        return torch.tanh(self.readout(torch.cat([self.dropout(out_bqh), context], -1)))
 
     def _context(self, query_nh: Tensor, memory: Memory) -> Tensor:
         sentences = memory["mask"].size(0)

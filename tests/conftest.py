@@ -1,0 +1,88 @@
+"""What all tests share: an empty working folder each, no settings from outside, and small artifacts made once a run."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from nlpcli import console
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "ko-en"
+TINY = {"train": 600, "valid": 40, "test": 40}
+
+hypothesis.settings.register_profile("nlpcli", deadline=None, max_examples=60, database=None, print_blob=True)
+hypothesis.settings.load_profile("nlpcli")
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Run every test in its own empty folder, without NLPCLI_* in the environment, and give back what main() changes."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("NLPCLI_")]:
+        monkeypatch.delenv(name)
+    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    yield tmp_path
+    console.set_level(console.NORMAL)
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler)
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder `ko-en` with train, valid and test of 600, 40 and 40 pairs; read only."""
+    folder = tmp_path_factory.mktemp("tiny") / "ko-en"
+    folder.mkdir()
+    for split, count in TINY.items():
+        for language in ("ko", "en"):
+            lines = (SAMPLE / f"{split}.{language}").read_text("utf-8").split("\n")[:count]
+            (folder / f"{split}.{language}").write_text("".join(line + "\n" for line in lines), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tiny_corpus: Path) -> Path:
+    """Return a tokenizer artifact (BPE, one vocabulary a language) made from `tiny_corpus`; read only."""
+    from nlpcli.tokenization.train import train_tokenizer
+
+    return train_tokenizer(data=str(tiny_corpus), out=tiny_corpus.parent / "tokenizer").path
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tiny_corpus: Path, tiny_tokenizer: Path) -> Path:
+    """Return a dataset artifact made from `tiny_corpus` with `tiny_tokenizer`; read only."""
+    from nlpcli.tokenization.dataset import encode_dataset
+
+    out = tiny_corpus.parent / "dataset"
+    return encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=out).path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: its exit status and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run_cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Return a function that runs one command in this process: `run_cli("inspect", path, stdin=b"...")`."""
+    from nlpcli.cli.main import main
+
+    def run(*arguments: object, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        written = capfd.readouterr()
+        return Ran(code, written.out, written.err)
+
+    return run

@@ -1,0 +1,112 @@
+"""An interrupted run, taken up again, ends in the same weights to the last bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nlpcli.cli.main import main
+
+SETTINGS = [
+    *("--d-embed", "24", "--d-model", "24", "--batch-tokens", "512", "--device", "cpu", "--dropout", "0.2"),
+    *("--max-steps", "240", "--epochs", "1000", "--eval-every", "10", "--eval-sentences", "4", "--patience", "1000"),
+]
+
+
+def command(architecture: str, dataset: Path, out: str) -> list[str]:
+    start = [sys.executable, "-m", "nlpcli", "train", architecture, "--data", str(dataset), "--out", out]
+    return [*start, *SETTINGS, "--resume", "auto"]
+
+
+def fingerprints(model: str) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(model).glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("architecture", ["seq2seq", "attention"])
+def test_killed_three_times_ends_in_the_same_weights(architecture, tiny_dataset):
+    subprocess.run(command(architecture, tiny_dataset, "whole"), check=True, capture_output=True)
+    killed = 0
+    while not Path("killed").exists():
+        process = subprocess.Popen(command(architecture, tiny_dataset, "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if killed < 3:
+            kill_at_a_random_moment(process)
+            killed += 1
+        process.communicate(timeout=120)
+    assert killed == 3
+    assert fingerprints("killed") == fingerprints("whole")
+    manifests = [json.loads(Path(name, "manifest.json").read_text()) for name in ("whole", "killed")]
+    assert manifests[0]["id"] == manifests[1]["id"]
+    assert manifests[0]["metrics"] == manifests[1]["metrics"]
+    assert [r["step"] for r in log("killed")] == [r["step"] for r in log("whole")]
+
+
+def kill_at_a_random_moment(process: subprocess.Popen) -> None:
+    """Let the run write one state at least, go on for a while that nobody chose, and kill it."""
+    state = Path("killed.partial/state.pt")
+    before = state.stat().st_mtime_ns if state.exists() else 0
+    while not (state.exists() and state.stat().st_mtime_ns != before) and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(random.uniform(0, 0.5))
+    assert process.poll() is None, "the run ended before it could be killed: make it longer"
+    process.send_signal(signal.SIGKILL)
+
+
+def log(model: str) -> list[dict]:
+    return [json.loads(line) for line in Path(model, "metrics.jsonl").read_text().splitlines()]
+
+
+def test_resume_with_other_settings_lists_what_differs(tiny_dataset, capfd, monkeypatch):
+    interrupt_after_steps(monkeypatch, 20)
+    assert main(command("seq2seq", tiny_dataset, "m")[3:]) == 143
+    capfd.readouterr()
+    code = main([*command("seq2seq", tiny_dataset, "m")[3:], "--learning-rate", "0.01", "--seed", "5"])
+    out, err = capfd.readouterr()
+    assert (code, out) == (4, "")
+    assert "learning_rate: 0.001 then, 0.01 now" in err
+    assert "seed: 1 then, 5 now" in err
+    assert Path("m.partial/state.pt").exists()
+
+
+def test_finished_run_is_returned_as_it_is(tiny_dataset, capfd):
+    short = [*command("seq2seq", tiny_dataset, "m")[3:], "--max-steps", "5"]
+    assert main(short) == 0
+    before = Path("m/manifest.json").stat().st_mtime_ns
+    capfd.readouterr()
+    assert main(short) == 0
+    out, err = capfd.readouterr()
+    assert out.strip() == str(Path("m").absolute())
+    assert "finished already" in err
+    assert Path("m/manifest.json").stat().st_mtime_ns == before
+
+
+def test_longer_budget_goes_on_from_the_saved_state(tiny_dataset, capfd, monkeypatch):
+    interrupt_after_steps(monkeypatch, 20)
+    assert main(command("seq2seq", tiny_dataset, "m")[3:]) == 143
+    monkeypatch.undo()
+    assert main([*command("seq2seq", tiny_dataset, "m")[3:], "--max-steps", "40"]) == 0
+    assert json.loads(Path("m/manifest.json").read_text())["metrics"]["steps"] == 40
+
+
+def interrupt_after_steps(monkeypatch, steps: int) -> None:
+    """Send this process SIGTERM when the loop has made so many steps."""
+    import os
+
+    from nlpcli.training.loop import Trainer
+
+    original = Trainer._step
+
+    def step(self, *arguments):
+        event = original(self, *arguments)
+        if event.step == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return event
+
+    monkeypatch.setattr(Trainer, "_step", step)
