@@ -86,3 +86,12 @@ def run_cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         return Ran(code, written.out, written.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_dataset: Path) -> Path:
+    """Return a seq2seq model artifact trained on `tiny_dataset` for 20 steps; read only."""
+    from nlpcli.training.train import train
+
+    small = {"d_embed": 16, "d_model": 16, "batch_tokens": 512, "max_steps": 20, "eval_sentences": 4}
+    return train(architecture="seq2seq", data=str(tiny_dataset), out=tiny_dataset.parent / "model", **small).path

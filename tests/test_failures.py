@@ -211,14 +211,13 @@ def test_closed_pipe_is_silent(tiny_tokenizer, tiny_corpus):
     lines = (tiny_corpus / "train.ko").read_bytes() * 50
     Path("many.ko").write_bytes(lines)
     command = [*NLPCLI, "tokenize", "encode", "--tokenizer", str(tiny_tokenizer), "--lang", "ko", "many.ko"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr is not None
-    err = process.stderr.read()
-    assert process.wait(timeout=30) == 141
-    assert err == b""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def wait_until(condition, process: subprocess.Popen, seconds: float = 60) -> None:

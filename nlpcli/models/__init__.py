@@ -50,7 +50,7 @@ def load_model(artifact: Artifact, checkpoint: str = "model") -> tuple[Translati
     if tokenizer.id != config["tokenizer_id"]:
         raise ArtifactError(
             f"{artifact.path}: tokenizer {tokenizer.id} does not belong to this model",
-            cause=f"the model was trained with tokenizer {config['tokenizer']}",
+            cause=f"the model was trained with tokenizer {config['tokenizer_id']}",
             fix="restore the folder `tokenizer` of the model",
         )
     module = ARCHITECTURES[config["architecture"]]

@@ -57,7 +57,7 @@ class Dataset:
         self.tokenizer = Tokenizer.load(artifact.path / "tokenizer")
         if self.tokenizer.id != artifact.manifest.config["tokenizer_id"]:
             raise ArtifactError(
-                f"{artifact.path}: its tokenizer is {self.tokenizer.id}, not {artifact.manifest.config['tokenizer']}",
+                f"{artifact.path}: its tokenizer is {self.tokenizer.id}, not {artifact.manifest.config['tokenizer_id']}",
                 cause="the ids were made by another tokenizer",
                 fix="make the dataset anew: nlpcli tokenize dataset",
             )

@@ -142,7 +142,7 @@ class Trainer:
         loss, tokens = self._wrapped(batch, s.label_smoothing, s.teacher_forcing)
         self._optimizer.zero_grad()
         self.fabric.backward(loss / tokens)
-        norm = float(self.fabric.clip_gradients(self._wrapped, self._optimizer, max_norm=s.clip_norm))  # type: ignore[arg-type]
+        norm = self._clip()
         mean = loss.item() / tokens
         if not (math.isfinite(mean) and math.isfinite(norm)):
             raise RunFailed(
@@ -154,6 +154,11 @@ class Trainer:
         p.step, p.batch, p.tokens = p.step + 1, p.batch + 1, p.tokens + tokens
         p.seconds = time.monotonic() - clock
         return Step(p.step, mean, norm, rate, tokens, p.seconds, share)
+
+    def _clip(self) -> float:
+        bound = self.settings.clip_norm
+        norm = self.fabric.clip_gradients(self._wrapped, self._optimizer, max_norm=bound, error_if_nonfinite=False)
+        return float(norm) if norm is not None else math.nan
 
     def _evaluate(self) -> Evaluation:
         p = self.progress

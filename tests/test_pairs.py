@@ -1,0 +1,50 @@
+"""A command and the function behind it offer the same options with the same defaults."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import nlpcli
+from nlpcli.cli import data, evaluate, tokenize, train, translate
+from nlpcli.cli.options import CONTROL
+from nlpcli.models import ARCHITECTURES
+from nlpcli.training.settings import TrainSettings
+
+PAIRS = [
+    (data.prepare, nlpcli.prepare_data),
+    (tokenize.train, nlpcli.train_tokenizer),
+    (tokenize.dataset, nlpcli.encode_dataset),
+    (tokenize.encode, nlpcli.encode_stream),
+    (tokenize.decode, nlpcli.decode_stream),
+    (translate.translate, nlpcli.translate),
+    (evaluate.evaluate, nlpcli.evaluate),
+]
+
+
+def defaults(function: Any, without: set[str]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    found = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in without}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+@pytest.mark.parametrize(("command", "function"), PAIRS, ids=lambda f: f.__name__)
+def test_command_and_function_have_the_same_options(command, function):
+    assert defaults(command, {"ctx", *CONTROL}) == defaults(function, {*CONTROL, "reuse", "config_source"})
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_train_command_has_the_options_of_its_settings(architecture):
+    settings = {}
+    for cls in (ARCHITECTURES[architecture].Config, TrainSettings):
+        settings |= dict(zip(cls.__struct_fields__, cls.__struct_defaults__))
+    command = defaults(getattr(train, architecture), {"ctx", *CONTROL})
+    function = defaults(nlpcli.train, {*CONTROL, "architecture", "config_source"})
+    assert command == function | settings
+
+
+def test_every_name_of_the_python_face_is_there():
+    for name in nlpcli.__all__:
+        assert getattr(nlpcli, name) is not None
