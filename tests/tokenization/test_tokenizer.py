@@ -81,14 +81,13 @@ def test_any_text_comes_back_in_nfc(tokenizer: Tokenizer, lines: list[str], lang
     assert all(EOS < i < tokenizer.vocab_size(language) for line in ids for i in line)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_blank_sign_is_the_only_character_that_is_lost(tokenizer: Tokenizer, language: str) -> None:
+def test_the_blank_sign_is_the_only_character_that_is_lost(tokenizer: Tokenizer) -> None:
     planes = [*range(0xD800), *range(0xE000, 0x30000), *range(0xE0000, 0xE0200)]  # every plane that holds characters
     lines = [f"가 {chr(code)}b" for code in planes if chr(code) != "\n"]
-    found = tokenizer.decode(tokenizer.encode(lines, language), language)
+    found = tokenizer.decode(tokenizer.encode(lines, "ko"), "ko")
     lost = [line for line, back in zip(nfc(lines), found, strict=True) if line != back]
     assert lost == ["가 \u2581b"]
-    assert tokenizer.decode(tokenizer.encode(lost, language), language) == ["가  b"]
+    assert tokenizer.decode(tokenizer.encode(lost, "ko"), "ko") == ["가  b"]
 
 
 @pytest.mark.parametrize(("kind", "joint"), [("unigram", False), ("bpe", True), ("unigram", True)])
