@@ -6,8 +6,13 @@ The Python face mirrors the command line: one keyword-only function a command, i
 >>> result = nlpcli.train(architecture="attention", data="ko-en", out="work/model", max_minutes=5)  # doctest: +SKIP
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Threads that wait spin by default; when another process wants the same cores, each small product then waits for a thread
+# that is not running, and training falls to a tenth of its speed. This must stand before torch loads its OpenMP.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.1.0"
 

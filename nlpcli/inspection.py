@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import msgspec
 
@@ -57,14 +57,18 @@ def inspect(*, artifact: Path, verify: bool = False) -> Inspected:
     )
 
 
-def lineage(inputs: list[Input], depth: int = 0) -> list[str]:
-    """Write what an artifact was made from as an indented list, back to the text."""
-    lines = []
+def lineage(inputs: list[Input]) -> list[str]:
+    """Write what an artifact was made from as an indented list, back to the text; what came in twice is told once."""
+    return list(_lineage(inputs, 0, set()))
+
+
+def _lineage(inputs: list[Input], depth: int, told: set[str]) -> Iterator[str]:
     for i in inputs:
-        label = i.role if i.role == Path(i.path).name else f"{i.role}: {i.path}"
-        lines.append(f"{'  ' * depth}{label} ({i.kind} {i.id.removeprefix('sha256:')[:16]})")
-        lines += lineage(i.inputs, depth + 1)
-    return lines
+        again = ", as above" if i.inputs and i.id in told else ""
+        yield f"{'  ' * depth}{i.role}: {i.path} ({i.kind} {i.id.removeprefix('sha256:')[:16]}{again})"
+        if i.id not in told:
+            told.add(i.id)
+            yield from _lineage(i.inputs, depth + 1, told)
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -178,6 +178,12 @@ def test_a_bad_line_leaves_the_old_translation(learnt: Learnt, monkeypatch: pyte
     assert folder() == ["out.en"]
 
 
+def write_and_fail(out: Path, error: type[BaseException]) -> None:
+    with line_writer(out) as write_lines:
+        write_lines(["new"])
+        raise error
+
+
 class TestLineWriter:
     def test_the_file_appears_whole_at_the_end(self) -> None:
         with line_writer(Path("a/b/out")) as write_lines:
@@ -189,16 +195,14 @@ class TestLineWriter:
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_an_error_leaves_nothing(self, error: type[BaseException]) -> None:
-        with pytest.raises(error), line_writer(Path("out")) as write_lines:
-            write_lines(["one"])
-            raise error
+        with pytest.raises(error):
+            write_and_fail(Path("out"), error)
         assert folder() == []
 
     def test_an_error_leaves_the_old_file(self) -> None:
         out = write("out", ["old"])
-        with pytest.raises(RuntimeError), line_writer(out) as write_lines:
-            write_lines(["new"])
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            write_and_fail(out, RuntimeError)
         assert out.read_text("utf-8") == "old\n"
         assert folder() == ["out"]
 
