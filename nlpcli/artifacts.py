@@ -143,8 +143,10 @@ class Draft:
                 raise _exists(self.out)
             self.out.rename(replaced)
         self.path.rename(self.out)
-        _fsync_directory(self.out.parent)
-        shutil.rmtree(replaced, ignore_errors=True)
+        try:
+            _fsync_directory(self.out.parent)
+        finally:
+            _remove(replaced)
 
 
 def partial_path(out: Path) -> Path:
@@ -184,6 +186,7 @@ def create(
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         raise OutputExists(f"{out} is being written by another process", fix="wait for it, or choose another --out") from None
     resumed = resume and any(p.name != LOCK for p in partial.iterdir())
     if not resumed:
@@ -220,6 +223,8 @@ def open_artifact(path: Path | str, kind: str | None = None) -> Artifact:
     """
     artifact = read_artifact(path, kind)
     problems = verify(artifact)
+    if not problems and _identity(artifact.manifest) != artifact.id:
+        problems = ["manifest.json has changed (its id is not that of its content)"]
     if problems:
         raise ArtifactError(
             f"{artifact.path}: {len(problems)} file(s) differ from the manifest",
@@ -347,7 +352,8 @@ def _identity(m: Manifest) -> str:
         "format_version": m.format_version,
         "config": m.config,
         "inputs": [[i.role, i.id] for i in m.inputs],
-        "files": [[f.path, f.sha256] for f in m.files if not f.log],
+        # a copied artifact (the tokenizer in a dataset) counts by its payload: its manifest carries times, its README names
+        "files": [[f.path, f.sha256] for f in m.files if not f.log and Path(f.path).name not in UNLISTED],
     }
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:16]
 
@@ -359,7 +365,9 @@ def _decode_manifest(root: Path) -> Manifest:
         head = msgspec.json.decode(data)
         if not isinstance(head, dict) or head.get("schema") != SCHEMA:
             raise ArtifactError(f"{path} was not written by nlpcli", fix="give the path of an nlpcli artifact")
-        if head.get("format_version", 0) > FORMAT_VERSION:
+        if not isinstance(head.get("format_version"), int):
+            raise ArtifactError(f"{path} cannot be read", cause="its format_version is no number", fix="make it anew")
+        if head["format_version"] > FORMAT_VERSION:
             raise ArtifactError(
                 f"{path} has format {head['format_version']}; this nlpcli reads up to {FORMAT_VERSION}",
                 cause=f"it was written by a newer version ({head.get('created_by', 'unknown')})",
@@ -383,9 +391,15 @@ def _readme(m: Manifest, name: str) -> str:
 
 def _clear(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.name == LOCK:
-            continue
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if path.name != LOCK:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync_directories(root: Path) -> None:

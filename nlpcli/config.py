@@ -44,7 +44,9 @@ def checked(cls: type[S], values: dict[str, Any]) -> S:
     return cls(**converted)
 
 
-def read_config(path: Path, command: list[str], known: set[str]) -> dict[str, Any]:
+def read_config(
+    path: Path, command: list[str], known: set[str], words: set[str] | None = None, options: set[str] | None = None
+) -> dict[str, Any]:
     """Read the values for one command from a TOML file, or from the `manifest.json` of an artifact.
 
     In TOML the tables follow the command (`[train.seq2seq]`); a key in an outer table (`[train]`) serves all its
@@ -54,7 +56,9 @@ def read_config(path: Path, command: list[str], known: set[str]) -> dict[str, An
         BadInput: the file cannot be read as TOML or JSON.
         UsageError: the command has no such option (the nearest one is named).
     """
-    table, shared = _table(path, command)
+    table, shared = _table(path, command, words, options)
+    if path.suffix == ".json":  # of a manifest, which also records facts (tokenizer_id)
+        return {key: value for key, value in table.items() if key in known}
     values = {key.replace("-", "_"): value for key, value in table.items()}
     unknown = [key for key in values if key not in known]
     if unknown:
@@ -66,19 +70,29 @@ def read_config(path: Path, command: list[str], known: set[str]) -> dict[str, An
     return {key: value for key, value in shared.items() if key in known} | values
 
 
-def _table(path: Path, command: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _table(
+    path: Path, command: list[str], words: set[str] | None, options: set[str] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
-            manifest = msgspec.json.decode(text)
-            return {k: v for k, v in manifest["config"].items() if v is not None}, {}
+            config: dict[str, Any] = msgspec.convert(msgspec.json.decode(text)["config"], dict)
+            return {k: v for k, v in config.items() if v is not None}, {}
         tree: Any = tomllib.loads(text)
     except OSError as e:
         raise BadInput(f"{path} cannot be read", cause=str(e.strerror), fix="check the path given to --config") from None
-    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as e:
+    except (tomllib.TOMLDecodeError, msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as e:
         raise BadInput(f"{path} is not a valid settings file", cause=str(e), fix="mend the file; it must be TOML") from None
     shared: dict[str, Any] = {}
     for name in command:
+        for key, value in tree.items():
+            among = words if isinstance(value, dict) else options
+            if among is not None and key.replace("-", "_") not in among:
+                close = nearest(key, among)
+                raise UsageError(
+                    f"{path}: no command has {'a table' if isinstance(value, dict) else 'the key'} {key}",
+                    fix=f"did you mean {close}?" if close else "nlpcli --help",
+                )
         shared |= {key.replace("-", "_"): value for key, value in tree.items() if not isinstance(value, dict)}
         tree = tree.get(name, {})
         if not isinstance(tree, dict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Iterable, Sequence
 
 from nlpcli.errors import NlpcliError
@@ -42,6 +43,8 @@ def write_out(lines: Iterable[str]) -> None:
     Raises:
         ClosedPipe: the reader is gone.
     """
+    if sys.stdout is None:  # started with >&-
+        raise ClosedPipe("stdout was closed")
     try:
         data = "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass")
         sys.stdout.flush()
@@ -111,7 +114,7 @@ class Progress:
         self.last_line = self.started
         self.note = ""
         self.bar: Any = None
-        if level >= NORMAL and sys.stderr.isatty():
+        if level >= NORMAL and _terminal(sys.stderr):
             from tqdm import tqdm
 
             count = "" if unit == "%" else " {n:.0f}/{total:.0f}"
@@ -166,7 +169,7 @@ def duration(seconds: float) -> str:
 def size(count: float) -> str:
     """Write a number of bytes for a person: `512 B`, `1.4 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
+        if count < (1000 if unit == "B" else 999.95) or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
@@ -177,21 +180,28 @@ def _cell(value: Any) -> str:
 
 
 def _to_stderr(message: str) -> None:
+    if sys.stderr is None:  # started with 2>&-
+        return
     try:
-        if sys.stderr.isatty() and level >= NORMAL:
+        if level >= NORMAL and _terminal(sys.stderr):
             from tqdm import tqdm
 
             tqdm.write(message, file=sys.stderr)
         else:
             print(message, file=sys.stderr, flush=True)
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):  # nobody reads it, the disk under it is full, or somebody closed it
         _silence(sys.stderr)
+
+
+def _terminal(stream: Any) -> bool:
+    return stream is not None and not stream.closed and bool(stream.isatty())
 
 
 def _silence(stream: Any) -> None:
     """Point a broken stream at /dev/null so that nothing, the interpreter's last flush included, meets it again."""
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(sink, stream.fileno())
+        with suppress(OSError, ValueError):  # it has no file any more
+            os.dup2(sink, stream.fileno())
     finally:
         os.close(sink)

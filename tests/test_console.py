@@ -249,9 +249,7 @@ def test_quiet_has_no_progress(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
 
 
 @pytest.mark.parametrize(("total", "unit"), [(10, "steps"), (100, "%"), (None, "pairs")])
-def test_on_a_terminal_one_bar_is_drawn_and_taken_away(
-    monkeypatch: pytest.MonkeyPatch, total: float | None, unit: str
-) -> None:
+def test_on_a_terminal_one_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyPatch, total: float | None, unit: str) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with console.Progress("train", total, unit) as progress:

@@ -44,7 +44,12 @@ def test_commands_of(page: str, workplace: Path) -> None:
     assert found
     for block in found:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block], cwd=workplace, env=quick_environment(), capture_output=True, text=True, check=False
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=workplace,
+            env=quick_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
 

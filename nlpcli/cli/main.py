@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from nlpcli import __version__, console
-from nlpcli.cli import data, evaluate, inspect, tokenize, train, translate
+from nlpcli.cli import data, evaluate, inspect, options, tokenize, train, translate
 from nlpcli.cli.result import print_json
 from nlpcli.errors import Interrupted, NlpcliError, RunFailed
 
@@ -55,11 +55,14 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signum, _interrupt)
     console.set_level(console.NORMAL)
     try:
-        code = app(args=arguments, prog_name="nlpcli", standalone_mode=False)
+        code = _command_tree().main(args=arguments, prog_name="nlpcli", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except NlpcliError as e:
         return _fail(e, arguments)
     except typer.TyperException as e:
+        if type(e).__name__ == "NoArgsIsHelpError":
+            console.info(e.format_message())
+            return 2
         return _fail(_usage(e), arguments)
     except typer.Abort:
         return _fail(Interrupted("interrupted", signum=signal.SIGINT), arguments)
@@ -71,6 +74,13 @@ def main(argv: list[str] | None = None) -> int:
         if console.level >= console.VERBOSE:
             raise
         return _fail(_internal(e), arguments)
+
+
+def _command_tree() -> Any:
+    """Build the commands, each option with the variable NLPCLI_<COMMAND>_<OPTION> after its long name."""
+    tree = typer.main.get_command(app)
+    options.name_variables(tree)
+    return tree
 
 
 def disk_full(e: BaseException) -> bool:
@@ -117,7 +127,12 @@ def _fail(e: NlpcliError, arguments: list[str]) -> int:
 
 
 def _print_failure(e: NlpcliError, arguments: list[str]) -> None:
-    words = [a for a in arguments if not a.startswith("-")][:2]
+    words, node = [], _command_tree()
+    for word in (a for a in arguments if not a.startswith("-")):
+        node = getattr(node, "commands", {}).get(word)
+        if node is None:
+            break
+        words.append(word)
     problem = {"message": e.message, "cause": e.cause, "fix": e.fix}
     with suppress(console.ClosedPipe):  # the reader is gone; the exit status still tells
         print_json(" ".join(words), e.exit_code, e.data, [problem])

@@ -29,9 +29,36 @@ def _config(ctx: typer.Context, value: Optional[Path]) -> Optional[Path]:
     if value is not None:
         from nlpcli.config import read_config
 
-        known = {p.name for p in ctx.command.params if p.name} - {"config", "json_", "quiet", "verbose", "dry_run"}
-        ctx.default_map = read_config(value, ctx.command_path.split()[1:], known)
+        names = {long_name(p): p.name for p in ctx.command.params if p.name}
+        known = set(names) - {"config", "json", "quiet", "verbose", "dry_run"}
+        words, options = _vocabulary(ctx.find_root().command)
+        found = read_config(value, ctx.command_path.split()[1:], known, words, options)
+        ctx.default_map = {names[key]: item for key, item in found.items()}
     return value
+
+
+def long_name(parameter: Any) -> str:
+    """Return the name of an option as it stands on the command line, in a file and in the environment: `batch_tokens`."""
+    return str(parameter.opts[0].lstrip("-").replace("-", "_"))
+
+
+def name_variables(command: Any, prefix: str = "NLPCLI") -> None:
+    """Give every option below `command` its variable, NLPCLI_<COMMAND>_<OPTION>."""
+    for word, below in getattr(command, "commands", {}).items():
+        path = f"{prefix}_{word.upper()}"
+        for parameter in below.params:
+            parameter.envvar = f"{path}_{long_name(parameter).upper()}"
+        name_variables(below, path)
+
+
+def _vocabulary(command: Any) -> tuple[set[str], set[str]]:
+    """Return the names of all commands and of all their options."""
+    words, options = set(), {long_name(p) for p in command.params}
+    for word, below in getattr(command, "commands", {}).items():
+        more_words, more_options = _vocabulary(below)
+        words |= {word, *more_words}
+        options |= more_options
+    return words, options
 
 
 Quiet = Annotated[bool, option("--quiet", "-q", help="Say nothing but warnings and errors.", callback=_quiet)]

@@ -63,10 +63,12 @@ def find_corpus(data: str, src: str | None = None, tgt: str | None = None) -> Co
     root = resolve(data)
     files = [root] if root.is_file() else sorted(root.iterdir())
     found = _find_splits(files, alone=root.is_file())
-    name = uncompressed(root).stem if root.is_file() else root.name
+    name = uncompressed(root).stem if root.is_file() else root.resolve().name
     if is_artifact(root):
         made = open_artifact(root, "corpus").manifest.config
-        name, src, tgt = made["data"], src or made["src"], tgt or made["tgt"]
+        name = made["data"]
+        if not src and not tgt:
+            src, tgt = made["src"], made["tgt"]
     src, tgt = _direction(name, found, src, tgt, root)
     splits = {
         split: Split(sides.get(src) or sides[""], sides.get(tgt) or sides[""])
@@ -96,7 +98,7 @@ def resolve(data: str) -> Path:
             return place / data
     if Path(data).is_dir():
         return Path(data)
-    known = sorted({p.name for place, _ in _places() if place.is_dir() for p in place.iterdir() if p.is_dir()})
+    known = sorted({p.name for place, _ in _places() if place.is_dir() for p in place.iterdir() if _holds_data(p)})
     close = nearest(data, known)
     raise BadInput(
         f"unknown data name: {data}",
@@ -117,6 +119,10 @@ def _places() -> list[tuple[Path, str]]:
     places = [(Path("data"), "in this folder")]
     places += [(Path(home) / "data", "in $NLPCLI_HOME")] if home else []
     return [*places, (bundled_samples(), "the bundled sample")]
+
+
+def _holds_data(folder: Path) -> bool:
+    return folder.is_dir() and bool(_find_splits(sorted(folder.iterdir()), alone=False))
 
 
 def _existing_path(data: str) -> Path:

@@ -77,8 +77,9 @@ def reusable(out: Path, kind: str, config: dict[str, Any], inputs: list[Input]) 
 def _inputs(corpus: Corpus, out: Path) -> list[Input]:
     if artifacts.is_artifact(corpus.root):
         return [artifacts.open_artifact(corpus.root, "corpus").as_input("data", out)]
-    paths = sorted({path for split in corpus.splits.values() for path in (split.src, split.tgt)})
-    return [artifacts.text_input(path.name, path, out) for path in paths]
+    paths = {path for split in corpus.splits.values() for path in (split.src, split.tgt)}
+    paths |= {path for name, split in corpus.splits.items() if (path := _domains(split.src, name)).is_file()}
+    return [artifacts.text_input(path.name, path, out) for path in sorted(paths)]
 
 
 def _write_split(corpus: Corpus, name: str, draft: Draft) -> dict[str, int]:
@@ -101,9 +102,13 @@ def _write_split(corpus: Corpus, name: str, draft: Draft) -> dict[str, int]:
     return counts
 
 
+def _domains(src: Path, name: str) -> Path:
+    return src.parent / f"{name}.domain"
+
+
 def _copy_domains(src: Path, name: str, pairs: int, draft: Draft) -> None:
     """Keep `test.domain` (one name a line), by which `evaluate` groups its scores."""
-    path = src.parent / f"{name}.domain"
+    path = _domains(src, name)
     if not path.is_file():
         return
     domains = list(read_lines(path))
@@ -132,7 +137,8 @@ def _hold_out(corpus: Corpus, draft: Draft, count: int) -> None:
             )
         for path, side in zip(paths, _sides(part)):
             (draft.path / f"{name}{path.suffix}").write_text("".join(s + "\n" for s in side), encoding="utf-8")
-        draft.metrics.setdefault(name, {})["pairs"] = len(part)
+        words = (sum(len(line.split()) for line in side) for side in _sides(part))
+        draft.metrics[name] = dict(zip(("pairs", "src_words", "tgt_words"), (len(part), *words)))
     (draft.path / "train.domain").unlink(missing_ok=True)
     console.info(f"data: no valid split; {draft.metrics['valid']['pairs']:,} pairs of train were set aside for it")
 

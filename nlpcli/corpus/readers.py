@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import sys
+import zlib
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
@@ -32,10 +33,11 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     if str(path) == "-":
         yield sys.stdin.buffer
         return
+    damage = (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, *([_zstd().ZstdError] if path.suffix == ".zst" else []))
     try:
         with _opener(path) as stream:
             yield stream
-    except (gzip.BadGzipFile, lzma.LZMAError, EOFError) as e:
+    except damage as e:
         raise _damaged(path, e) from None
     except OSError as e:
         if e.errno is None:  # raised by a decompressor, not by the file system
@@ -83,19 +85,16 @@ def _opener(path: Path) -> IO[bytes]:
     if path.suffix == ".xz":
         return lzma.open(path)
     if path.suffix == ".zst":
-        return _open_zst(path)
+        return cast(IO[bytes], _zstd().open(path))
     return path.open("rb")
 
 
-def _open_zst(path: Path) -> IO[bytes]:
+def _zstd() -> Any:
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
         from backports import zstd
-    try:
-        return cast(IO[bytes], zstd.open(path))
-    except zstd.ZstdError as e:
-        raise _damaged(path, e) from None
+    return zstd
 
 
 def _damaged(path: Path, e: Exception) -> BadInput:

@@ -70,7 +70,8 @@ class PairBatches:
         self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
         self.rows = np.setdiff1d(np.arange(len(src)), np.union1d(self.empty, self.too_long))
         self.sizes = np.maximum(src_lengths, tgt_lengths) + 1
-        self.sort_keys = tgt_lengths.astype(np.int64) * (int(src_lengths.max(initial=0)) + 1) + src_lengths
+        # by the longer side, which fills the budget, then by the target
+        self.sort_keys = self.sizes.astype(np.int64) * (int(tgt_lengths.max(initial=0)) + 1) + tgt_lengths
 
     def epoch(self, number: int) -> list[list[int]]:
         """Return the epoch's batches of row numbers, shuffled."""

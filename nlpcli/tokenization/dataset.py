@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -138,7 +139,9 @@ def _encode_split(corpus: Corpus, name: str, encoder: Tokenizer, draft: Draft, *
     pairs = read_pairs(split.src, split.tgt, *languages)
     writers = [_IdWriter(draft.path / f"{name}.{lang}", encoder.vocab_size(lang)) for lang in languages]
     count = 0
-    with console.Progress(f"encode {name}", None, "pairs") as progress:
+    with console.Progress(f"encode {name}", None, "pairs") as progress, ExitStack() as opened:
+        for writer in writers:
+            opened.callback(writer.file.close)
         while chunk := list(islice(pairs, CHUNK)):
             for language, writer, lines in zip(languages, writers, zip(*chunk)):
                 writer.write(encoder.encode(lines, language))
@@ -147,7 +150,7 @@ def _encode_split(corpus: Corpus, name: str, encoder: Tokenizer, draft: Draft, *
                         f.writelines(line + "\n" for line in lines)
             count += len(chunk)
             progress.update(count)
-    tokens = {f"{lang}_tokens": writer.close() for lang, writer in zip(languages, writers)}
+        tokens = {f"{lang}_tokens": writer.close() for lang, writer in zip(languages, writers)}
     console.info(f"dataset: {name}: {count:,} pairs, " + " and ".join(f"{n:,}" for n in tokens.values()) + " tokens")
     return {"pairs": count, **tokens}
 

@@ -41,7 +41,8 @@ def decode_stream(*, tokenizer: Path, lang: str, file: Path = Path("-"), form: F
         split = [[word for word in line.split(" ") if word] for line in lines]
         ids = [_ids(words, done + i, t.vocab_size(lang)) for i, words in enumerate(split, 1)] if form == "ids" else []
         done += len(lines)
-        return t.decode(ids, lang) if form == "ids" else t.decode_pieces(split, lang)
+        texts = t.decode(ids, lang) if form == "ids" else t.decode_pieces(split, lang)
+        return [text.replace("\n", " ") for text in texts]  # spelt in bytes; one line stays one line
 
     _stream(file, decode)
 
@@ -53,7 +54,7 @@ def _stream(file: Path, convert: Callable[[list[str]], list[str]]) -> None:
 
 
 def _ids(words: list[str], line: int, vocab_size: int) -> list[int]:
-    bad = [word for word in words if not word.isascii() or not word.isdigit() or int(word) >= vocab_size]
+    bad = [word for word in words if not (word.isascii() and word.isdigit() and len(word) < 12 and int(word) < vocab_size)]
     if bad:
         raise BadInput(
             f"line {line}: {bad[0]} is not an id of this vocabulary",

@@ -6,14 +6,14 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator, Literal
+from typing import Annotated, Iterable, Iterator, Literal
 
 import msgspec
 import sentencepiece
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact
-from nlpcli.config import Positive, checked
+from nlpcli.config import checked
 from nlpcli.corpus.names import find_corpus
 from nlpcli.corpus.prepare import reusable
 from nlpcli.corpus.readers import read_pairs
@@ -38,7 +38,7 @@ class TokenizerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: Kind = "bpe"
-    vocab_size: Positive | None = None
+    vocab_size: Annotated[int, msgspec.Meta(gt=EOS + 1)] | None = None  # the marks and one piece at least
     joint: bool = False
     normalization: Normalization = "nfc"
     character_coverage: float = 0.9995

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -266,10 +265,7 @@ class TestOfTheArtifact:
         evaluate(**files(hyp=REF), out=Path("kept"), force=True)
         assert Path("kept/lines.hyp").read_text("utf-8").splitlines() == REF
 
-    def test_what_is_there_is_refused_before_the_model_is_run(self, learnt: Learnt) -> None:
-        data = corpus(learnt)
+    def test_what_is_there_is_refused_before_any_work(self) -> None:
         evaluate(**files(), out=Path("kept"))
-        shutil.copytree(learnt.path, "model")
-        Path("model/model.safetensors").unlink()  # a model that cannot be opened
         with pytest.raises(OutputExists, match="kept already exists"):
-            evaluate(model=Path("model"), data=data, out=Path("kept"), device="cpu")
+            evaluate(model=Path("not-opened"), data="./not-read", out=Path("kept"))

@@ -35,7 +35,9 @@ def test_killed_three_times_ends_in_the_same_weights(architecture, tiny_dataset)
     subprocess.run(command(architecture, tiny_dataset, "whole"), check=True, capture_output=True)
     killed = 0
     while not Path("killed").exists():
-        process = subprocess.Popen(command(architecture, tiny_dataset, "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command(architecture, tiny_dataset, "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         if killed < 3:
             kill_at_a_random_moment(process)
             killed += 1
