@@ -10,9 +10,10 @@ import os
 from importlib import import_module
 from typing import Any
 
-# Threads that wait spin by default; when another process wants the same cores, each small product then waits for a thread
-# that is not running, and training falls to a tenth of its speed. This must stand before torch loads its OpenMP.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# GNU OpenMP's threads spin for long while they wait. When another process wants the same cores, every small product then
+# waits for a thread that is not running, and training falls to a tenth of its speed (docs/architecture.md). A short spin
+# costs nothing on an idle machine. This must stand before torch loads its OpenMP.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.1.0"
 

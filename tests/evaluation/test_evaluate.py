@@ -22,7 +22,11 @@ HYP = [
     "He goes to school by bus every day",
     "I like apples and plums very much indeed, thank you, sir!",
 ]
-REF = ["The cat is sitting on the mat.", "He goes to school by bus every day.", "I like plums."]
+REF = [
+    "The cat is sitting on the mat.",
+    "He goes to school by bus every day.",
+    "I like plums, and pears too, more than I can say to you here.",
+]
 
 
 def write(name: str, lines: list[str]) -> Path:
@@ -228,7 +232,7 @@ class TestOfTheArtifact:
         table = json.loads((artifact.path / "scores.json").read_text("utf-8"))
         assert {s["metric"]: s["value"] for s in table["lines"][0]["scores"]} == direct(HYP, REF)
         assert all(s["signature"].startswith("nrefs:1") for s in table["lines"][0]["scores"])
-        assert [g["name"] for g in table["lines"]] == ["all", "1-10 words"]
+        assert [g["name"] for g in table["lines"]] == ["all", "1-10 words", "11-20 words"]
         assert artifact.manifest.metrics == {"lines": {name: round(value, 2) for name, value in direct(HYP, REF).items()}}
         assert artifact.manifest.config["tgt"] == "en"
 

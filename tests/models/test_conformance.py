@@ -200,6 +200,9 @@ def test_evaluation_is_deterministic_and_training_drops_out(architecture: str, s
     assert torch.equal(model(batch)[0], model(batch)[0])
     model.train()
     assert not torch.equal(model(batch)[0], model(batch)[0])
+    memory, again = (model.encode(batch.src_bs, batch.src_lengths_b) for _ in range(2))
+    assert any(not torch.equal(memory[name], again[name]) for name in memory)  # on the source's side
+    assert not torch.equal(model.decode(batch.tgt_in_bt, memory), model.decode(batch.tgt_in_bt, memory))  # on the target's
 
 
 def test_full_teacher_forcing_is_plain_training(architecture: str, settings: dict[str, Any]) -> None:
