@@ -12,8 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from nlpcli import artifacts
 from nlpcli.cli.main import main
 
 NLPCLI = [sys.executable, "-m", "nlpcli"]
@@ -112,6 +114,7 @@ def test_tokenizer_that_does_not_belong_to_the_model(run, tiny_corpus, tiny_mode
     shutil.copytree("other", copy / "tokenizer")
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"] = [f for f in manifest["files"] if not f["path"].startswith("tokenizer/")]
+    manifest["id"] = artifacts._identity(msgspec.convert(manifest, artifacts.Manifest))
     (copy / "manifest.json").write_text(json.dumps(manifest))
     Path("x.ko").write_text("안녕\n", encoding="utf-8")
     code, out, err = run("translate", "--model", copy, "x.ko")

@@ -164,10 +164,11 @@ def _direction(name: str, found: dict[str, dict[str, Path]], src: str | None, tg
     elif not src and named:
         src, tgt = named
     if not src or not tgt:
+        listed = ", ".join(languages) or "none"
         raise UsageError(
             f"{root}: source and target language are not clear",
-            cause=f"the name has no pair such as ko-en; languages found: {', '.join(languages) or 'none'}",
-            fix=f"add --src {(languages or ['ko'])[0]} --tgt {(languages or ['ko', 'en'])[-1]}",
+            cause=f"the name has no pair such as ko-en; languages found: {listed}",
+            fix=f"add --src {languages[0]} --tgt {languages[1]}" if len(languages) > 1 else "add --src and --tgt",
         )
     return src, tgt
 

@@ -67,7 +67,7 @@ def read_pairs(src: Path, tgt: Path, src_column: str, tgt_column: str) -> Iterat
         BadInput: unequal sides, a missing column, or a line that is not UTF-8 or not JSON.
     """
     if src != tgt:
-        yield from _read_aligned(src, tgt)
+        yield from read_aligned(src, tgt)
     elif uncompressed(src).suffix == ".tsv":
         yield from _read_tsv(src, src_column, tgt_column)
     else:
@@ -132,7 +132,12 @@ def likely_encoding(data: bytes) -> str:
     return "CP949" if foreign and hangul >= 0.7 * len(foreign) else "CP1252"
 
 
-def _read_aligned(src: Path, tgt: Path) -> Iterator[tuple[str, str]]:
+def read_aligned(src: Path, tgt: Path) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of two line-aligned text files.
+
+    Raises:
+        BadInput: one file has more lines than the other (both counts are given), or a line that is not UTF-8.
+    """
     counts = [0, 0]
     for src_line, tgt_line in zip_longest(read_lines(src), read_lines(tgt)):
         counts[0] += src_line is not None

@@ -90,7 +90,7 @@ def translate(
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
     artifact = open_artifact(model, "model")
-    total = None if file == STDIN else sum(1 for _ in read_lines(file))  # a bad line ends it here, before the work
+    total = None if not file.is_file() else sum(1 for _ in read_lines(file))  # a bad line ends it here, before the work
     translator = Translator.load(
         artifact,
         checkpoint=WEIGHTS[checkpoint],
@@ -134,6 +134,10 @@ def line_writer(out: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
     """Give a function that writes lines to stdout, or to a file that appears whole at the end or not at all."""
     if out is None or out == STDIN:
         yield console.write_out
+        return
+    if out.exists() and not out.is_file():  # a pipe or a device is written to; it must not be replaced by a file
+        with out.open("w", encoding="utf-8", newline="\n") as f:
+            yield lambda lines: f.writelines(line + "\n" for line in lines)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.name}.partial-{os.getpid()}")

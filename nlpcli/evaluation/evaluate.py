@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Sequence
@@ -11,8 +12,8 @@ import msgspec
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Input, text_input
 from nlpcli.corpus.names import find_corpus
-from nlpcli.corpus.readers import read_lines, read_pairs
-from nlpcli.errors import BadInput, UsageError
+from nlpcli.corpus.readers import read_aligned, read_lines, read_pairs, uncompressed
+from nlpcli.errors import BadInput, OutputExists, UsageError
 from nlpcli.evaluation.scores import METRICS, Score, by_length, score
 
 COMMAND = "nlpcli evaluate"
@@ -86,11 +87,13 @@ def evaluate(
         UsageError: neither model and data nor hyp and ref were given.
     """
     gates = _gates(fail_under)
+    if out is not None and out.exists() and not force:
+        raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
     searching = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
     if model is not None and data is not None and hyp is None and ref is None:
         parts, tgt, inputs = _translate_splits(model, data, split, checkpoint, device, searching, out)
     elif hyp is not None and ref is not None and model is None:
-        parts, tgt, inputs = [_read_files(hyp, ref, src_file)], tgt or ref.suffix.lstrip(".") or "en", []
+        parts, tgt, inputs = [_read_files(hyp, ref, src_file)], tgt or uncompressed(ref).suffix.lstrip(".") or "en", []
         inputs = [
             text_input(role, path, out or Path()) for role, path in (("hyp", hyp), ("ref", ref), ("src", src_file)) if path
         ]
@@ -124,22 +127,33 @@ def _translate_splits(
     for name, split in splits.items():
         pairs = list(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt))
         src, ref = [s for s, _ in pairs], [t for _, t in pairs]
+        if not pairs:
+            raise BadInput(f"{split.src} is empty", cause=f"the split {name} has no pairs", fix="choose another --split")
+        labels = _domains(split.src.parent / f"{name}.domain", len(pairs))
         hyp: list[str] = []
         with console.Progress(f"translate {name}", len(src), "lines") as progress:
             for window in windows(src, FILE_WINDOW):
                 hyp += [t.best for t in translator.translate(window)]
                 progress.update(len(hyp))
-        domains = split.src.parent / f"{name}.domain"
-        parts.append(_Lines(name, src, hyp, ref, list(read_lines(domains)) if domains.is_file() else None))
+        parts.append(_Lines(name, src, hyp, ref, labels))
         inputs += [text_input(path.name, path, out or Path()) for path in sorted({split.src, split.tgt})]
     return parts, made["tgt"], inputs
 
 
+def _domains(path: Path, pairs: int) -> list[str] | None:
+    if not path.is_file():
+        return None
+    domains = list(read_lines(path))
+    if len(domains) != pairs:
+        raise BadInput(f"{path} has {len(domains):,} lines for {pairs:,} pairs", fix=f"wc -l {path}")
+    return domains
+
+
 def _read_files(hyp: Path, ref: Path, src: Path | None) -> _Lines:
-    pairs = list(read_pairs(hyp, ref, "", ""))
+    pairs = list(read_aligned(hyp, ref))
     if not pairs:
         raise BadInput(f"{hyp} and {ref} are empty", fix="translate something first")
-    lines = [line for line, _ in read_pairs(src, ref, "", "")] if src else None
+    lines = [line for line, _ in read_aligned(src, ref)] if src else None
     return _Lines("lines", lines, [h for h, _ in pairs], [r for _, r in pairs])
 
 
@@ -181,12 +195,19 @@ def _gates(fail_under: Sequence[str]) -> dict[str, float]:
     for gate in fail_under:
         metric, _, bound = gate.partition("=")
         try:
-            gates[{m.lower(): m for m in METRICS}[metric.lower()]] = float(bound)
+            gates[{m.lower(): m for m in METRICS}[metric.lower()]] = _finite(bound)
         except (KeyError, ValueError):
             raise UsageError(
                 f"--fail-under {gate}: not METRIC=NUMBER", cause=f"metrics are {', '.join(METRICS)}", fix="--fail-under BLEU=25"
             ) from None
     return gates
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _failed(gates: dict[str, float], splits: dict[str, list[Group]]) -> list[str]:

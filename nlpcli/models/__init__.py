@@ -35,6 +35,8 @@ def check(config: Any, tokenizer: Tokenizer) -> None:
         problems.append(f"--d-model {config.d_model} is odd, but a bidirectional encoder halves it")
     if config.tie_embeddings == "all" and not tokenizer.joint:
         problems.append("--tie-embeddings all needs one vocabulary for both languages (tokenize train --joint)")
+    if getattr(config, "attention", "") == "additive" and config.input_feeding:
+        problems.append("--input-feeding is Luong's; with --attention additive the context enters the cell already")
     if problems:
         raise UsageError("these settings cannot work", cause="; ".join(problems), fix="change the options named")
 
@@ -53,7 +55,13 @@ def load_model(artifact: Artifact, checkpoint: str = "model") -> tuple[Translati
             cause=f"the model was trained with tokenizer {config['tokenizer_id']}",
             fix="restore the folder `tokenizer` of the model",
         )
-    module = ARCHITECTURES[config["architecture"]]
+    module = ARCHITECTURES.get(config["architecture"])
+    if module is None:
+        raise ArtifactError(
+            f"{artifact.path}: unknown architecture {config['architecture']}",
+            cause=f"this nlpcli has {', '.join(ARCHITECTURES)}",
+            fix="pip install --upgrade nlpcli",
+        )
     settings = {key: config[key] for key in module.Config.__struct_fields__}
     model = build_model(
         config["architecture"], msgspec.convert(settings, module.Config), tokenizer, config["src"], config["tgt"]

@@ -66,8 +66,9 @@ class Attention(nn.Module):
             scores_bqk = self.energy(hidden)[..., 0]
         else:
             scores_bqk = queries_bqh @ keys_bkh.transpose(1, 2)
-        scores_bqk = scores_bqk.float().masked_fill(~memory["mask"][:, None], float("-inf"))
-        weights_bqk = scores_bqk.softmax(-1).to(memory["values"].dtype)
+        scores_bqk = scores_bqk.masked_fill(~memory["mask"][:, None], float("-inf"))
+        at_least_fp32 = torch.promote_types(scores_bqk.dtype, torch.float32)
+        weights_bqk = scores_bqk.softmax(-1, dtype=at_least_fp32).to(memory["values"].dtype)
         return weights_bqk @ memory["values"], weights_bqk
 
 
@@ -135,7 +136,7 @@ class AttentionSeq2Seq(TranslationModel):
         return features, after
 
     def _attentional(self, out_bqh: Tensor, memory: Memory) -> Tensor:
-        """Luong's attentional vector h̃ = tanh(W [context; state]) (eq. 5)."""
+        """Luong's attentional vector h̃ = tanh(W [state; context]) (eq. 5)."""
         context, _ = self.attention(out_bqh, memory)
         return torch.tanh(self.readout(torch.cat([self.dropout(out_bqh), context], -1)))
 

@@ -72,7 +72,7 @@ class TranslationModel(nn.Module, ABC):
     def _decode_sampling(self, tgt_in_bt: Tensor, memory: Memory, teacher_forcing: float) -> Tensor:
         state, guess, features = self.start(memory, 1), tgt_in_bt[:, 0], []
         for t in range(tgt_in_bt.size(1)):
-            forced = torch.rand(guess.shape, device=guess.device) < teacher_forcing if t else guess.eq(guess)
+            forced = torch.rand(guess.shape, device=guess.device) < teacher_forcing
             feature, state = self.step(torch.where(forced, tgt_in_bt[:, t], guess), memory, state)
             guess = self.output(feature.detach()).argmax(-1)
             features.append(feature)

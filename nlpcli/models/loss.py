@@ -31,17 +31,19 @@ def label_smoothed_loss(features: Tensor, weight: Tensor, bias: Tensor | None, t
     if features.dtype == torch.float64:
         logits = F.linear(features, weight, bias)
         return F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
-    loss: Tensor = _FusedLoss.apply(features, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    loss: Tensor = _FusedLoss.apply(features, weight, bias, targets, smoothing, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return loss
 
 
 class _FusedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float, training: bool
+    ) -> Tensor:
         device = features.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
         x, w = features.detach().to(dtype), weight.detach().to(dtype)
-        needs = any(ctx.needs_input_grad[:3])
+        needs = training and any(ctx.needs_input_grad[:3])
         grad_x = torch.empty_like(x) if needs else None
         grad_w = torch.zeros_like(weight) if needs else None
         grad_b = torch.zeros_like(bias) if needs and bias is not None else None
@@ -75,6 +77,7 @@ class _FusedLoss(torch.autograd.Function):
             grad_x.to(ctx.dtype) * scale,
             grad_w * scale,
             None if grad_b is None else grad_b * scale,
+            None,
             None,
             None,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,15 @@ def load_state(path: Path) -> dict[str, Any]:
         ArtifactError: the file is damaged, or of a newer format.
     """
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"{damaged} has changed")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # torch raises several kinds for a damaged archive
         raise ArtifactError(
             f"{path} cannot be read", cause=f"{type(e).__name__}: {e}"[:300], fix="start anew with --force"
         ) from None
-    if state.get("format") != STATE_FORMAT:
+    if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
         raise ArtifactError(f"{path} has an unknown format", fix="finish the run with the nlpcli that began it")
     return state
 

@@ -444,9 +444,7 @@ def two_plans(ctx: Context) -> Pair:
     actions = [ctx.action(stage) for stage in ("main", "after", "main")]
     if person is not lexicon.SPEAKER and any("my " in a.en for a in actions):
         raise Misfit
-    one, two, three = (
-        ctx.phrase(a, 0.3, manner, "group") for a, manner in zip(actions, (0.35, 0.35, 0.0), strict=True)
-    )
+    one, two, three = (ctx.phrase(a, 0.3, manner, "group") for a, manner in zip(actions, (0.35, 0.35, 0.0), strict=True))
     time_ko, time_en = maybe_when(ctx, "future", 0.6)
     last = korean.negative(three.stem)
     ko = join(

@@ -72,9 +72,7 @@ def schedule(ctx: Context) -> Pair:
         subject, verb_ko, verb_en = ctx.noun("transport"), "출발하다", "leave"
     day_ko, day_en = ctx.rng.choice(WEEKDAYS) if ctx.chance(0.4) else ("", "")
     if day_ko and tense != "present":
-        day_ko, day_en = (
-            ("지난 " + day_ko, "last " + day_en) if tense == "past" else ("다음 " + day_ko, "next " + day_en)
-        )
+        day_ko, day_en = ("지난 " + day_ko, "last " + day_en) if tense == "past" else ("다음 " + day_ko, "next " + day_en)
     elif day_ko:
         day_en = "on " + day_en
     time_ko, time_en = clock(ctx)
@@ -138,9 +136,7 @@ def purchase(ctx: Context) -> Pair:
     if noun.article != "a":
         raise Misfit
     group = counted(noun, noun_class, ctx.rng.randint(1, 6))
-    low, high = {"clothes": (15, 90), "accessory": (10, 60), "fruit": (2, 16), "stationery": (1, 9)}.get(
-        noun_class, (8, 40)
-    )
+    low, high = {"clothes": (15, 90), "accessory": (10, 60), "fruit": (2, 16), "stationery": (1, 9)}.get(noun_class, (8, 40))
     amount = ctx.rng.randint(low, high) * 1000
     shop = ctx.noun("fashion_shop") if noun_class in ("clothes", "accessory") else None
     person = ctx.person("speaker name role kin group pronoun")
@@ -159,9 +155,7 @@ def date(ctx: Context) -> Pair:
     """On which day something is: 시험은 5월 12일이에요."""
     month, day = ctx.rng.randint(1, 12), ctx.rng.randint(1, 28)
     event = ctx.noun("event")
-    owner = (
-        ctx.rng.choice(lexicon.NAMES) if event.ko in ("결혼식", "졸업식", "생일 파티", "발표", "면접", "강연") else None
-    )
+    owner = ctx.rng.choice(lexicon.NAMES) if event.ko in ("결혼식", "졸업식", "생일 파티", "발표", "면접", "강연") else None
     name = ctx.named(owner) if owner else ""
     if owner and ctx.level == CASUAL:
         name = owner.ko
@@ -213,8 +207,7 @@ def age(ctx: Context) -> Pair:
 def duration(ctx: Context) -> Pair:
     """How long the way takes: 집에서 학교까지 버스로 삼십 분 걸려요."""
     start, end = (
-        ctx.noun(ctx.rng.choice(("station", "bureau", "clinic", "culture", "shop", "office", "lodging")))
-        for _ in range(2)
+        ctx.noun(ctx.rng.choice(("station", "bureau", "clinic", "culture", "shop", "office", "lodging"))) for _ in range(2)
     )
     if ctx.chance(0.5):
         start = Noun("집", "home")

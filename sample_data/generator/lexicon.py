@@ -273,9 +273,7 @@ ADJECTIVES -= {"마르다", "붐비다", "늦다", "오래되다"}
 def describing(noun_class: str) -> tuple[tuple[str, str], ...]:
     """Return the adjectives, in both languages, that fit a noun class."""
     return tuple(
-        (ko, en)
-        for (ko, en), classes in ((e.split("="), c) for e, c in DESCRIPTIONS.items())
-        if noun_class in classes.split()
+        (ko, en) for (ko, en), classes in ((e.split("="), c) for e, c in DESCRIPTIONS.items()) if noun_class in classes.split()
     )
 
 

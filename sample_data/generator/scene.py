@@ -62,14 +62,12 @@ def facts(text: str) -> tuple[Fact, ...]:
 
 def scene(name: str, *, before: str, main: str, after: str, why: str, but: str, feel: str, say: str) -> Scene:
     """Build a scene from its tables."""
-    return Scene(
-        name, actions(before), actions(main), actions(after), facts(why), facts(but), actions(feel), facts(say)
-    )
+    return Scene(name, actions(before), actions(main), actions(after), facts(why), facts(but), actions(feel), facts(say))
 
 
 def kind_of(lemma: str) -> str:
     """Return the kind of stem a dictionary form has, judged by its last word."""
-    word = lemma.split()[-1]
+    word = lemma.rsplit(maxsplit=1)[-1]
     if word.endswith("/이다"):
         return "copula"
     if lemma.endswith("고 있다") or word in ("있다", "없다", "계시다"):

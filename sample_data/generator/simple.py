@@ -264,10 +264,7 @@ def identity(ctx: Context) -> Pair:
     positive = adjective is not None or ctx.chance(0.75)
     stem = Stem(role_ko, "copula") if positive else Stem(attach(role_ko, "이") + " 아니", "adjective")
     tense = "present" if ctx.chance(0.7) else "past"
-    if tense == "past":
-        ko = korean.statement(korean.past(stem), ctx.level)
-    else:
-        ko = korean.statement(stem, ctx.level)
+    ko = korean.statement(korean.past(stem) if tense == "past" else stem, ctx.level)
     en = join(person.en, english.predicate("be " + noun, "he", tense, positive))
     return sentence(join(attach(ctx.named(person), "은"), ko), en)
 

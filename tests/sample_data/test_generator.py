@@ -35,7 +35,9 @@ def test_each_split_has_its_size_and_clean_lines(split: str) -> None:
     for language in ("ko", "en"):
         text = (SAMPLE_DATA / "ko-en" / f"{split}.{language}").read_text("utf-8")
         assert len(lines(f"{split}.{language}")) == SIZES[split]
-        assert text.endswith("\n") and "\r" not in text and "  " not in text
+        assert text.endswith("\n")
+        assert "\r" not in text
+        assert "  " not in text
         assert unicodedata.is_normalized("NFC", text)
         assert not set("{}|/=") & set(text)
         assert all(2 <= len(line.split()) <= 40 and line[-1] in ".?" for line in text.splitlines())

@@ -31,7 +31,8 @@ def fingerprints(model: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("architecture", ["seq2seq", "attention"])
-def test_killed_three_times_ends_in_the_same_weights(architecture, tiny_dataset):
+def test_killed_three_times_ends_in_the_same_weights(architecture, tiny_dataset, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # several threads must not make a difference
     subprocess.run(command(architecture, tiny_dataset, "whole"), check=True, capture_output=True)
     killed = 0
     while not Path("killed").exists():
