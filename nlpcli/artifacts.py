@@ -10,20 +10,20 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import platform
 import shutil
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Iterator
 
 import msgspec
 
+from nlpcli import __version__
+from nlpcli.environment import environment
 from nlpcli.errors import ArtifactError, BadInput, OutputExists, first_five
+from nlpcli.files import clear, file_digest, fsync_directory, remove, sync_directories, write_text
 
 SCHEMA = "nlpcli.manifest"
 FORMAT_VERSION = 1
@@ -122,7 +122,7 @@ class Draft:
         write_text(self.path / "README.md", _readme(m, self.out.name))
         encoded = msgspec.json.format(msgspec.json.encode(m), indent=2)
         write_text(self.path / "manifest.json", encoded.decode() + "\n")
-        _sync_directories(self.path)
+        sync_directories(self.path)
         self._swap_in()
         self.published = True
         return Artifact(self.out, m)
@@ -144,9 +144,9 @@ class Draft:
             self.out.rename(replaced)
         self.path.rename(self.out)
         try:
-            _fsync_directory(self.out.parent)
+            fsync_directory(self.out.parent)
         finally:
-            _remove(replaced)
+            remove(replaced)
 
 
 def partial_path(out: Path) -> Path:
@@ -190,10 +190,10 @@ def create(
         raise OutputExists(f"{out} is being written by another process", fix="wait for it, or choose another --out") from None
     resumed = resume and any(p.name != LOCK for p in partial.iterdir())
     if not resumed:
-        _clear(partial)
+        clear(partial, LOCK)
     manifest = Manifest(
         kind=kind,
-        created_by=f"nlpcli {package_version()}",
+        created_by=f"nlpcli {__version__}",
         command=command,
         config=config,
         config_source=config_source or {},
@@ -281,12 +281,6 @@ def verify(artifact: Artifact) -> list[str]:
     return problems
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
 def text_input(role: str, path: Path, out: Path) -> Input:
     """Return a file of text as a lineage entry of the artifact that will stand at `out`."""
     return Input(role=role, path=relative(path, out), id=f"sha256:{file_digest(path)}")
@@ -295,51 +289,6 @@ def text_input(role: str, path: Path, out: Path) -> Input:
 def relative(path: Path, out: Path) -> str:
     """Write `path` as seen from the artifact at `out`, so that a folder of artifacts can be moved as one."""
     return os.path.relpath(os.path.abspath(path), os.path.abspath(out))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text and flush it to disk."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash at any moment it holds either the old or the new bytes."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    try:
-        with temporary.open("wb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def environment() -> dict[str, str]:
-    """Describe what the artifact was made with: versions of Python and of the libraries that shape results."""
-    found = {"python": platform.python_version(), "platform": f"{platform.system()}-{platform.machine()}"}
-    for name in ("torch", "sentencepiece", "numpy", "sacrebleu", "lightning-fabric"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def package_version() -> str:
-    """Return nlpcli's version without importing the package's metadata twice."""
-    from nlpcli import __version__
-
-    return __version__
-
-
-def peak_memory_bytes() -> int:
-    """Return this process's largest resident set so far, in bytes."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _exists(out: Path) -> OutputExists:
@@ -387,29 +336,3 @@ def _readme(m: Manifest, name: str) -> str:
     lines += [f"- {f.path} ({f.bytes:,} bytes)" for f in m.files]
     lines += ["", f"`nlpcli inspect {name}` shows its settings, its scores and what it was made from.", ""]
     return "\n".join(lines)
-
-
-def _clear(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name != LOCK:
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _sync_directories(root: Path) -> None:
-    for folder in [root, *(p for p in root.rglob("*") if p.is_dir())]:
-        _fsync_directory(folder)
-
-
-def _fsync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

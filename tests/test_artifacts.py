@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nlpcli import artifacts
+from nlpcli import artifacts, files
 from nlpcli.artifacts import Artifact, Input
 from nlpcli.errors import ArtifactError, BadInput, OutputExists
 
@@ -435,7 +435,7 @@ def test_a_foreign_or_damaged_manifest_is_refused(raw: bytes) -> None:
 def test_a_manifest_naming_a_file_outside_the_artifact_is_refused(outside: str) -> None:
     make()
     Path("secret").write_text("x", "utf-8")
-    digest = artifacts.file_digest(Path("secret"))
+    digest = files.file_digest(Path("secret"))
     rewrite_manifest("art", files=[{"path": outside, "bytes": 1, "sha256": digest}])
     with pytest.raises(ArtifactError) as caught:
         artifacts.read_artifact("art")
@@ -491,7 +491,7 @@ def test_lineage_is_nested_back_to_the_text() -> None:
     entry = entry.inputs[0]
     assert (entry.role, entry.kind, entry.id, entry.path) == ("data", "corpus", corpus.id, "../data")
     entry = entry.inputs[0]
-    digest = artifacts.file_digest(text)
+    digest = files.file_digest(text)
     assert (entry.role, entry.kind, entry.id, entry.path) == ("train.ko", "text", f"sha256:{digest}", "../../raw/train.ko")
     assert entry.inputs == []
 
@@ -503,16 +503,16 @@ def test_write_bytes_leaves_the_old_content_and_no_other_file_when_the_disk_is_f
     failing_fsync: Callable[[int], None],
 ) -> None:
     path = Path("file")
-    artifacts.write_bytes(path, b"old")
+    files.write_bytes(path, b"old")
     failing_fsync(1)
     with pytest.raises(OSError, match="No space left"):
-        artifacts.write_bytes(path, b"new")
+        files.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert everything_in(".") == {"file"}
-    artifacts.write_bytes(path, b"new")
+    files.write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
 
 
 def test_write_text_is_utf8_without_translated_line_ends() -> None:
-    artifacts.write_text(Path("file"), "안녕\r\nx\n")
+    files.write_text(Path("file"), "안녕\r\nx\n")
     assert Path("file").read_bytes() == "안녕\r\nx\n".encode()

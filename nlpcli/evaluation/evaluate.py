@@ -15,6 +15,7 @@ from nlpcli.corpus.names import find_corpus
 from nlpcli.corpus.readers import read_aligned, read_lines, read_pairs, uncompressed
 from nlpcli.errors import BadInput, OutputExists, UsageError
 from nlpcli.evaluation.scores import METRICS, Score, by_length, score
+from nlpcli.files import write_text
 
 COMMAND = "nlpcli evaluate"
 
@@ -182,9 +183,9 @@ def _keep(
         for part in parts:
             for side, lines in (("src", part.src), ("hyp", part.hyp), ("ref", part.ref)):
                 if lines is not None:
-                    artifacts.write_text(draft.path / f"{part.name}.{side}", "".join(line + "\n" for line in lines))
+                    write_text(draft.path / f"{part.name}.{side}", "".join(line + "\n" for line in lines))
         table = {name: [asdict(group) for group in groups] for name, groups in splits.items()}
-        artifacts.write_text(draft.path / "scores.json", msgspec.json.format(msgspec.json.encode(table)).decode() + "\n")
+        write_text(draft.path / "scores.json", msgspec.json.format(msgspec.json.encode(table)).decode() + "\n")
         for name, groups in splits.items():
             draft.metrics[name] = {m: round(groups[0].value(m), 2) for m in METRICS}
         return draft.publish()

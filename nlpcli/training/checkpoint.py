@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from nlpcli.artifacts import write_bytes
 from nlpcli.errors import ArtifactError
+from nlpcli.files import write_bytes
 
 STATE_FORMAT = 1
 

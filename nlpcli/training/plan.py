@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nlpcli import artifacts
 from nlpcli.corpus.names import find_corpus
+from nlpcli.models import ARCHITECTURES, check
+from nlpcli.tokenization.dataset import Dataset
+from nlpcli.tokenization.tokenizer import Tokenizer
+from nlpcli.tokenization.train import LARGEST_DEFAULT
 from nlpcli.training.train import default_out, split_settings
 
 
@@ -28,15 +34,8 @@ def plan(
         UsageError: settings that cannot work.
         BadInput: the data is not there.
     """
-    import torch
-
-    from nlpcli.models import ARCHITECTURES, check
-    from nlpcli.tokenization.dataset import Dataset
-    from nlpcli.tokenization.tokenizer import Tokenizer
-    from nlpcli.tokenization.train import LARGEST_DEFAULT
-
     module = ARCHITECTURES[architecture]
-    config, _ = split_settings(module.Config, settings)
+    config, _ = split_settings(architecture, settings)
     facts: dict[str, Any] = {"out": str(out or default_out(data, architecture))}
     found = None
     if artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset":

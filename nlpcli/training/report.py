@@ -12,6 +12,7 @@ import msgspec
 from nlpcli import console
 from nlpcli.training.checkpoint import save_state, save_weights
 from nlpcli.training.loop import Evaluation, Step, Trainer
+from nlpcli.training.settings import STATE
 
 LOG = "metrics.jsonl"
 LOG_EVERY = 25  # steps between lines of metrics.jsonl
@@ -85,11 +86,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, config: dict[str, Any], inputs: list[str]) -> None:
         self.folder, self.config, self.inputs = folder, config, inputs
-
-    @staticmethod
-    def state_path(folder: Path) -> Path:
-        """Return where a folder keeps the state of its run."""
-        return folder / "state.pt"
+        self.state_path = folder / STATE
+        self.saved_step = 0
 
     def best(self, trainer: Trainer) -> None:
         """Keep the weights as the best so far."""
@@ -97,5 +95,5 @@ class Checkpoints:
 
     def save(self, trainer: Trainer) -> None:
         """Write the state."""
-        state = {**trainer.state(), "config": self.config, "inputs": self.inputs}
-        save_state(self.state_path(self.folder), state)
+        save_state(self.state_path, {**trainer.state(), "config": self.config, "inputs": self.inputs})
+        self.saved_step = trainer.progress.step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,4 +36,11 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     precision: Literal["auto", "32", "bf16"] = "auto"
 
 
+STATE = "state.pt"  # what an unfinished run is taken up from
 MAY_CHANGE = {"epochs", "max_steps", "max_minutes", "patience"}  # on resume: how long to train, not how
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """List what differs between two resolved settings, without the bounds of the run."""
+    changed = [k for k in sorted(then | now) if k not in MAY_CHANGE and then.get(k) != now.get(k)]
+    return [f"{k}: {then.get(k)} then, {now.get(k)} now" for k in changed]

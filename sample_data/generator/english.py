@@ -230,7 +230,7 @@ def verb_group(phrase: str, person: str, tense: str, support: bool = False) -> t
     if tense == "perfect":
         return "had", past_forms(verb)[1] + rest
     if tense.endswith("progressive"):
-        return be(person, tense.split()[0]), gerund(phrase)
+        return be(person, tense.split(maxsplit=1)[0]), gerund(phrase)
     if verb == "be":
         return be(person, tense), rest.strip()
     if support:

@@ -57,7 +57,7 @@ def clock(ctx: Context) -> Pair:
     low, high = {"오전": (7, 11), "오후": (1, 5), "저녁": (6, 9)}[part_ko]
     hour = ctx.rng.randint(low, high)
     minute = ctx.rng.choice([0, 0, 10, 15, 20, 30, 30, 40, 45, 50])
-    hour_ko = (NATIVE + ["열한", "열두"])[hour]
+    hour_ko = ([*NATIVE, "열한", "열두"])[hour]
     if minute:
         return f"{part_ko} {hour_ko} 시 {sino(minute)} 분에", f"at {hour}:{minute} {part_en}"
     return f"{part_ko} {hour_ko} 시에", f"at {english.NUMBERS[hour]} {part_en}"

@@ -12,10 +12,10 @@ import pytest
 from learnt import Learnt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from nlpcli import artifacts
 from nlpcli.artifacts import open_artifact
 from nlpcli.errors import BadInput, OutputExists, UsageError
 from nlpcli.evaluation.evaluate import Evaluated, evaluate
+from nlpcli.files import file_digest
 
 HYP = [
     "The cat sat on the mat.",
@@ -244,7 +244,7 @@ class TestOfTheArtifact:
             "ref": "../../ref.en",
             "src": "../../src.ko",
         }
-        assert inputs["ref"].id == f"sha256:{artifacts.file_digest(Path('ref.en'))}"
+        assert inputs["ref"].id == f"sha256:{file_digest(Path('ref.en'))}"
 
     def test_it_knows_its_model_and_text(self, learnt: Learnt) -> None:
         evaluate(model=learnt.path, data=corpus(learnt), out=Path("kept"), device="cpu")
@@ -252,7 +252,7 @@ class TestOfTheArtifact:
         inputs = {i.role: i for i in artifact.manifest.inputs}
         assert inputs["model"].id == open_artifact(learnt.path).id
         assert inputs["model"].path == os.path.relpath(learnt.path, "kept")
-        assert inputs["test.en"].id == f"sha256:{artifacts.file_digest(Path('data/test.en'))}"
+        assert inputs["test.en"].id == f"sha256:{file_digest(Path('data/test.en'))}"
         assert (artifact.path / "test.hyp").read_text("utf-8").splitlines() == learnt.tgt
         assert (artifact.path / "test.src").read_text("utf-8").splitlines() == learnt.src
 

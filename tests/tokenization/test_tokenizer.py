@@ -12,7 +12,7 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpcli import artifacts
+from nlpcli import files
 from nlpcli.errors import BadInput, UsageError
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 from nlpcli.tokenization.train import Kind, train_tokenizer
@@ -303,7 +303,7 @@ def test_settings_and_sizes_are_recorded(trained: Callable[..., Tokenizer], tiny
     assert recorded == {"src": "ko", "tgt": "en", "kind": "bpe", "joint": True, "vocab_size": 1200, "normalization": "nfkc"}
     assert manifest.metrics["joint"]["vocab_size"] == 1200
     assert {i.role: i.id for i in manifest.inputs} == {
-        name: f"sha256:{artifacts.file_digest(tiny_corpus / name)}" for name in ("train.ko", "train.en")
+        name: f"sha256:{files.file_digest(tiny_corpus / name)}" for name in ("train.ko", "train.en")
     }
 
 

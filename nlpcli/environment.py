@@ -1,0 +1,28 @@
+"""What a result was made with: versions that shape it, and the memory it took."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+LIBRARIES = ("torch", "sentencepiece", "numpy", "sacrebleu", "lightning-fabric")
+
+
+def environment() -> dict[str, str]:
+    """Describe what the artifact was made with: versions of Python and of the libraries that shape results."""
+    found = {"python": platform.python_version(), "platform": f"{platform.system()}-{platform.machine()}"}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory_bytes() -> int:
+    """Return this process's largest resident set so far, in bytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
