@@ -188,7 +188,7 @@ def create(
     except BlockingIOError:
         lock.close()
         raise OutputExists(f"{out} is being written by another process", fix="wait for it, or choose another --out") from None
-    resumed = resume and any(p.name != LOCK for p in partial.iterdir())
+    resumed = resume and _has_work(partial)
     if not resumed:
         clear(partial, LOCK)
     manifest = Manifest(
@@ -207,7 +207,7 @@ def create(
         if not draft.published:
             raise AssertionError("an artifact's draft was left without publish()")
     except BaseException:
-        if not keep:
+        if not keep or not _has_work(partial):
             shutil.rmtree(partial, ignore_errors=True)
         raise
     finally:
@@ -289,6 +289,10 @@ def text_input(role: str, path: Path, out: Path) -> Input:
 def relative(path: Path, out: Path) -> str:
     """Write `path` as seen from the artifact at `out`, so that a folder of artifacts can be moved as one."""
     return os.path.relpath(os.path.abspath(path), os.path.abspath(out))
+
+
+def _has_work(partial: Path) -> bool:
+    return partial.is_dir() and any(path.name != LOCK for path in partial.iterdir())
 
 
 def _exists(out: Path) -> OutputExists:
