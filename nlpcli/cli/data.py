@@ -37,7 +37,9 @@ def prepare(
 
     CREATES a corpus artifact: train.ko, train.en, valid.*, test.*, test.NAME.*.
 
-    Example: nlpcli data prepare --data ko-en --out work/data
+    \b
+    Example:
+      nlpcli data prepare --data ko-en --out work/data
     """
     from nlpcli.corpus.prepare import prepare_data
 

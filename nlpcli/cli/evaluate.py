@@ -42,9 +42,13 @@ def evaluate(
 
     CREATES with --out an evaluation artifact: scores.json, test.hyp, test.ref, test.src.
 
-    Example: nlpcli evaluate --model work/model --data ko-en --split test --fail-under BLEU=25
+    \b
+    Example:
+      nlpcli evaluate --model work/model --data ko-en --split test --fail-under BLEU=25
 
-    Example: nlpcli evaluate --hyp test.hyp.en --ref test.en
+    \b
+    Example:
+      nlpcli evaluate --hyp test.hyp.en --ref test.en
     """
     from nlpcli.cli.result import print_envelope
     from nlpcli.errors import GateFailed

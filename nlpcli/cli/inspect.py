@@ -18,7 +18,9 @@ def inspect(
 ) -> None:
     """Show an artifact's kind, size, settings, scores and the chain back to the text.
 
-    Example: nlpcli inspect work/model --verify
+    \b
+    Example:
+      nlpcli inspect work/model --verify
     """
     from nlpcli.cli.result import print_envelope
     from nlpcli.inspection import inspect as run

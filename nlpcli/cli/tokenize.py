@@ -51,7 +51,9 @@ def train(
 
     CREATES a tokenizer artifact: ko.model, en.model (or joint.model) in SentencePiece's own format.
 
-    Example: nlpcli tokenize train --data ko-en --out work/tokenizer --kind bpe --vocab-size 4000
+    \b
+    Example:
+      nlpcli tokenize train --data ko-en --out work/tokenizer --kind bpe --vocab-size 4000
     """
     from nlpcli.tokenization.train import train_tokenizer
 
@@ -67,7 +69,9 @@ def encode(
 ) -> None:
     """Encode lines to pieces or ids: one line out for each line in.
 
-    Example: echo '안녕하세요' | nlpcli tokenize encode --tokenizer work/tokenizer --lang ko --to ids
+    \b
+    Example:
+      echo '안녕하세요' | nlpcli tokenize encode --tokenizer work/tokenizer --lang ko --to ids
     """
     from nlpcli.tokenization.stream import encode_stream
 
@@ -83,7 +87,9 @@ def decode(
 ) -> None:
     """Decode lines of pieces or ids to text: one line out for each line in.
 
-    Example: nlpcli tokenize decode --tokenizer work/tokenizer --lang en --from ids < ids.txt
+    \b
+    Example:
+      nlpcli tokenize decode --tokenizer work/tokenizer --lang en --from ids < ids.txt
     """
     from nlpcli.tokenization.stream import decode_stream
 
@@ -108,7 +114,9 @@ def dataset(
 
     CREATES a dataset artifact: train.ko.npy (ids), train.ko.offsets.npy, …, and a copy of the tokenizer.
 
-    Example: nlpcli tokenize dataset --data work/data --tokenizer work/tokenizer --out work/dataset
+    \b
+    Example:
+      nlpcli tokenize dataset --data work/data --tokenizer work/tokenizer --out work/dataset
     """
     from nlpcli.tokenization.dataset import encode_dataset
 

@@ -122,7 +122,9 @@ def seq2seq(
 
     CREATES a model artifact; from text also OUT-data, OUT-tokenizer and OUT-dataset beside it.
 
-    Example: nlpcli train seq2seq --data ko-en --max-minutes 5
+    \b
+    Example:
+      nlpcli train seq2seq --data ko-en --max-minutes 5
     """
     _train(ctx, "seq2seq")
 
@@ -181,7 +183,9 @@ def attention(
 
     CREATES a model artifact; from text also OUT-data, OUT-tokenizer and OUT-dataset beside it.
 
-    Example: nlpcli train attention --data ko-en --attention additive --cell lstm --out work/bahdanau
+    \b
+    Example:
+      nlpcli train attention --data ko-en --attention additive --cell lstm --out work/bahdanau
     """
     _train(ctx, "attention")
 

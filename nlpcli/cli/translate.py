@@ -37,9 +37,13 @@ def translate(
 
     CREATES the file --out, whole or not at all; without it, writes to stdout.
 
-    Example: nlpcli translate --model work/model article.ko --out article.en --beam-size 5
+    \b
+    Example:
+      nlpcli translate --model work/model article.ko --out article.en --beam-size 5
 
-    Example: cat article.ko | nlpcli translate --model work/model > article.en
+    \b
+    Example:
+      cat article.ko | nlpcli translate --model work/model > article.en
     """
     from nlpcli import console
     from nlpcli.cli.result import finish
