@@ -28,11 +28,13 @@ WEIGHTS: dict[Checkpoint, str] = {"best": "model", "last": "last"}
 
 @dataclass(frozen=True)
 class Translated:
-    """What `translate` did: lines read (= written), blank ones, those that reached the length limit or hold unknown tokens."""
+    """What `translate` did: lines read (= written), and how many of them were blank, came out empty though they were not,
+    reached the length limit, or hold unknown tokens."""
 
     path: Path
     lines: int
     blank: int
+    empty: int
     cut: int
     unknown: int
     seconds: float
@@ -43,18 +45,23 @@ class Translated:
 class _Tally:
     lines: int = 0
     blank: int = 0
+    empty: list[int] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
 
     def add(self, translation: Translation) -> None:
         self.lines += 1
         self.blank += not translation.hypotheses
+        if translation.hypotheses and not translation.best.strip():
+            self.empty.append(self.lines)
         if translation.hypotheses and translation.hypotheses[0].cut:
             self.cut.append(self.lines)
         if translation.unknown:
             self.unknown.append(self.lines)
 
     def warn(self) -> None:
+        if self.empty:
+            console.warn(f"{len(self.empty)} line(s) came out empty, though their source is not: {first_five(self.empty)}")
         if self.cut:
             console.warn(f"{len(self.cut)} line(s) reached the length limit and may be incomplete: {first_five(self.cut)}")
         if self.unknown:
@@ -115,6 +122,7 @@ def translate(
         path=out or STDIN,
         lines=tally.lines,
         blank=tally.blank,
+        empty=len(tally.empty),
         cut=len(tally.cut),
         unknown=len(tally.unknown),
         seconds=round(seconds, 3),
