@@ -60,7 +60,7 @@ def test_each_command_has_help_with_an_example_of_itself(run_cli: Run, words: tu
     ran = run_cli(*words, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert f"Usage: nlpcli {' '.join(words)}" in ran.out
-    assert re.search(r"Example:.*nlpcli " + " ".join(words), ran.out)
+    assert re.search(r"Example:\n .*nlpcli " + " ".join(words), ran.out)
 
 
 @each_command
