@@ -91,10 +91,12 @@ def test_finished_run_is_returned_as_it_is(tiny_dataset, capfd):
 
 
 def test_longer_budget_goes_on_from_the_saved_state(tiny_dataset, capfd, monkeypatch):
-    interrupt_after_steps(monkeypatch, 20)
-    assert main(command("seq2seq", tiny_dataset, "m")[3:]) == 143
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        interrupt_after_steps(patch, 20)
+        assert main(command("seq2seq", tiny_dataset, "m")[3:]) == 143
+    capfd.readouterr()
     assert main([*command("seq2seq", tiny_dataset, "m")[3:], "--max-steps", "40"]) == 0
+    assert "resumed at step 20" in capfd.readouterr().err
     assert json.loads(Path("m/manifest.json").read_text())["metrics"]["steps"] == 40
 
 
