@@ -6,14 +6,8 @@ The Python face mirrors the command line: one keyword-only function a command, i
 >>> result = nlpcli.train(architecture="attention", data="ko-en", out="work/model", max_minutes=5)  # doctest: +SKIP
 """
 
-import os
 from importlib import import_module
 from typing import Any
-
-# GNU OpenMP's threads spin for long while they wait. When another process wants the same cores, every small product then
-# waits for a thread that is not running, and training falls to a tenth of its speed (docs/architecture.md). A short spin
-# costs nothing on an idle machine. This must stand before torch loads its OpenMP.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.1.0"
 
