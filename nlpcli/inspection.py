@@ -77,6 +77,8 @@ def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, dict):
             rows += flat(value, f"{prefix}{name}.")
+        elif isinstance(value, float):
+            rows.append((prefix + name, f"{value:.6g}"))
         else:
             rows.append((prefix + name, value if isinstance(value, str) else msgspec.json.encode(value).decode()))
     return rows
