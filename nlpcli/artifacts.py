@@ -20,7 +20,7 @@ from typing import Any, Iterator
 
 import msgspec
 
-from nlpcli import __version__
+from nlpcli import __version__, console
 from nlpcli.environment import environment
 from nlpcli.errors import ArtifactError, BadInput, OutputExists, first_five
 from nlpcli.files import clear, file_digest, fsync_directory, remove, sync_directories, write_text
@@ -180,6 +180,12 @@ def create(
     out = Path(os.path.abspath(out))
     if out.exists() and not force:
         raise _exists(out)
+    if out.is_dir() and not is_artifact(out) and any(out.iterdir()):
+        raise OutputExists(
+            f"{out} is a folder that nlpcli did not make",
+            cause="it has no manifest.json; --force replaces artifacts and nothing else",
+            fix="choose another --out, or move the folder away",
+        )
     partial = partial_path(out)
     partial.mkdir(parents=True, exist_ok=True)
     lock = (partial / LOCK).open("w")
@@ -260,6 +266,17 @@ def read_artifact(path: Path | str, kind: str | None = None) -> Artifact:
             fix=f"give the path of a {kind} artifact; `nlpcli inspect {root}` shows what this one is",
         )
     return Artifact(root, manifest)
+
+
+def reusable(out: Path, kind: str, config: dict[str, Any], inputs: list[Input]) -> Artifact | None:
+    """Return the artifact at `out` if it is of this kind, with these settings, from these inputs."""
+    if not is_artifact(out):
+        return None
+    found = open_artifact(out, kind)
+    same = found.manifest.config == config and [i.id for i in found.manifest.inputs] == [i.id for i in inputs]
+    if same:
+        console.info(f"{kind}: {out} is up to date")
+    return found if same else None
 
 
 def is_artifact(path: Path | str) -> bool:

@@ -135,6 +135,16 @@ def test_output_that_exists(run, tiny_corpus, tiny_model):
     assert Path("x.en").read_text(encoding="utf-8") == "precious\n"
 
 
+@pytest.mark.parametrize("name", ["m", "m-data"], ids=["the output", "what is made beside it"])
+def test_folder_that_is_no_artifact_is_never_replaced(run, tiny_corpus, name):
+    folder = copy_corpus(tiny_corpus, name)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    code, out, err = run("train", "seq2seq", "--data", tiny_corpus, "--out", "m", "--max-steps", "1", "--force", *SMALL)
+    assert (code, out) == (5, "")
+    assert_error(err, "is a folder that nlpcli did not make")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
 def test_loss_that_turns_nan(run, tiny_dataset):
     diverging = ["--learning-rate", "1e30", "--clip-norm", "1e30", "--warmup-steps", "0", "--max-steps", "50"]
     code, out, err = run("train", "seq2seq", "--data", tiny_dataset, "--out", "m", *SMALL, *diverging)

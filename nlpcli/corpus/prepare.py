@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact, Draft, Input
+from nlpcli.artifacts import Artifact, Draft, Input, reusable
 from nlpcli.corpus.names import Corpus, find_corpus
 from nlpcli.corpus.readers import read_lines, read_pairs
 from nlpcli.errors import BadInput
@@ -61,17 +61,6 @@ def prepare_data(
         if "train" in corpus.splits and "valid" not in corpus.splits:
             _hold_out(corpus, draft, hold_out)
         return _result(draft.publish())
-
-
-def reusable(out: Path, kind: str, config: dict[str, Any], inputs: list[Input]) -> Artifact | None:
-    """Return the artifact at `out` if it is of this kind, with these settings, from these inputs."""
-    if not artifacts.is_artifact(out):
-        return None
-    found = artifacts.open_artifact(out, kind)
-    same = found.manifest.config == config and [i.id for i in found.manifest.inputs] == [i.id for i in inputs]
-    if same:
-        console.info(f"{kind}: {out} is up to date")
-    return found if same else None
 
 
 def _inputs(corpus: Corpus, out: Path) -> list[Input]:

@@ -16,9 +16,8 @@ from typing import IO, Any
 import numpy as np
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact, Draft
+from nlpcli.artifacts import Artifact, Draft, reusable
 from nlpcli.corpus.names import Corpus, find_corpus
-from nlpcli.corpus.prepare import reusable
 from nlpcli.corpus.readers import read_lines, read_pairs
 from nlpcli.errors import ArtifactError, UsageError
 from nlpcli.tokenization.tokenizer import Tokenizer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Sequence
+from typing import Iterable, Literal, Sequence
 
 import sentencepiece
 
@@ -60,12 +60,12 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], language: str) -> list[list[int]]:
         """Encode lines to ids, without beginning or end marks."""
-        ids: list[list[int]] = self._of(language).encode(self._normalized(lines), out_type=int)
+        ids: list[list[int]] = self._of(language).encode(normalized(lines, self.normalization), out_type=int)
         return ids
 
     def encode_pieces(self, lines: Sequence[str], language: str) -> list[list[str]]:
         """Encode lines to pieces, in which ▁ stands for a blank."""
-        pieces: list[list[str]] = self._of(language).encode(self._normalized(lines), out_type=str)
+        pieces: list[list[str]] = self._of(language).encode(normalized(lines, self.normalization), out_type=str)
         return pieces
 
     def decode(self, ids: Sequence[Sequence[int]], language: str) -> list[str]:
@@ -90,8 +90,10 @@ class Tokenizer:
             )
         return self.processors[language]
 
-    def _normalized(self, lines: Sequence[str]) -> list[str]:
-        if self.normalization == "none":
-            return list(lines)
-        form: Literal["NFC", "NFKC"] = "NFC" if self.normalization == "nfc" else "NFKC"
-        return [unicodedata.normalize(form, line) for line in lines]
+
+def normalized(lines: Iterable[str], form: Normalization) -> list[str]:
+    """Apply the Unicode form that a vocabulary is learnt from and texts are encoded in."""
+    if form == "none":
+        return list(lines)
+    name: Literal["NFC", "NFKC"] = "NFC" if form == "nfc" else "NFKC"
+    return [unicodedata.normalize(name, line) for line in lines]

@@ -12,13 +12,12 @@ import msgspec
 import sentencepiece
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact
+from nlpcli.artifacts import Artifact, reusable
 from nlpcli.config import checked
 from nlpcli.corpus.names import find_corpus
-from nlpcli.corpus.prepare import reusable
 from nlpcli.corpus.readers import read_pairs
 from nlpcli.errors import BadInput, RunFailed
-from nlpcli.tokenization.tokenizer import BOS, EOS, JOINT, PAD, UNK, Normalization
+from nlpcli.tokenization.tokenizer import BOS, EOS, JOINT, PAD, UNK, Normalization, normalized
 
 COMMAND = "nlpcli tokenize train"
 LARGEST_DEFAULT = 8000
@@ -148,13 +147,6 @@ def default_size(lines: Iterable[str], settings: TokenizerSettings) -> int:
 def uses_bytes(settings: TokenizerSettings) -> bool:
     """Tell whether the vocabulary holds the 256 byte pieces; SentencePiece has them for unigram and BPE only."""
     return settings.byte_fallback and settings.kind in ("unigram", "bpe")
-
-
-def normalized(lines: Iterable[str], form: Normalization) -> list[str]:
-    """Apply the Unicode normalization that the tokenizer will apply to its input."""
-    import unicodedata
-
-    return list(lines) if form == "none" else [unicodedata.normalize(form.upper(), line) for line in lines]  # type: ignore[arg-type]
 
 
 def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
