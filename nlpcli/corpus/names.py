@@ -14,6 +14,7 @@ from nlpcli.corpus.readers import COMPRESSED, uncompressed
 from nlpcli.errors import BadInput, UsageError, nearest
 
 LANGUAGE = re.compile(r"[a-z]{2,3}")
+NO_LANGUAGES = ("txt", "tsv", "csv", "npy")
 FORMATS = (".tsv", ".jsonl")
 SPLIT_NAMES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 
@@ -62,7 +63,7 @@ def find_corpus(data: str, src: str | None = None, tgt: str | None = None) -> Co
     """
     root = resolve(data)
     files = [root] if root.is_file() else sorted(root.iterdir())
-    found = _find_splits(files, alone=root.is_file())
+    found = find_splits(files, alone=root.is_file())
     name = uncompressed(root).stem if root.is_file() else root.resolve().name
     if is_artifact(root):
         made = open_artifact(root, "corpus").manifest.config
@@ -122,7 +123,7 @@ def _places() -> list[tuple[Path, str]]:
 
 
 def _holds_data(folder: Path) -> bool:
-    return folder.is_dir() and bool(_find_splits(sorted(folder.iterdir()), alone=False))
+    return folder.is_dir() and bool(find_splits(sorted(folder.iterdir()), alone=False))
 
 
 def _existing_path(data: str) -> Path:
@@ -135,7 +136,7 @@ def _existing_path(data: str) -> Path:
     return path
 
 
-def _find_splits(files: list[Path], *, alone: bool) -> dict[str, dict[str, Path]]:
+def find_splits(files: list[Path], *, alone: bool) -> dict[str, dict[str, Path]]:
     """Map split → language → file; the language is "" for a file with columns."""
     found: dict[str, dict[str, Path]] = {}
     for path in files:
@@ -146,7 +147,7 @@ def _find_splits(files: list[Path], *, alone: bool) -> dict[str, dict[str, Path]
             names, language = rest[:-1] if not alone else [], ""
         else:
             split, names, language = SPLIT_NAMES.get(first, ""), rest[:-1], rest[-1] if rest else ""
-            if not LANGUAGE.fullmatch(language):
+            if not LANGUAGE.fullmatch(language) or language in NO_LANGUAGES:
                 continue
         if split and path.is_file():
             found.setdefault(".".join([split, *names]), {})[language] = path

@@ -11,16 +11,55 @@ import lzma
 import sys
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any, Iterator, cast
+from typing import IO, Any, Callable, Iterator, cast
 
 import msgspec
 
+from nlpcli import console
 from nlpcli.errors import BadInput, first_five
 
 COMPRESSED = (".gz", ".xz", ".zst")
 BOM = b"\xef\xbb\xbf"
+NOT_UTF8 = "is not UTF-8"
+LONGEST_LINE = 1 << 20  # bytes; what is longer is no sentence, and could fill the memory
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is not what it should be."""
+
+    path: Path
+    number: int
+    reason: str
+    raw: bytes
+
+
+class Skipped:
+    """Lines left out on the user's word (`--on-error skip`), each kept with its place and reason in `skipped.jsonl`."""
+
+    NAME = "skipped.jsonl"
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / self.NAME
+        self.lines: list[int] = []
+
+    def add(self, bad: BadLine) -> None:
+        """Write one bad line down."""
+        self.lines.append(bad.number)
+        entry = {"file": str(bad.path), "line": bad.number, "reason": bad.reason}
+        text = bad.raw[:1000].decode("utf-8", "backslashreplace").rstrip("\r\n")
+        with self.path.open("ab") as f:
+            f.write(msgspec.json.encode({**entry, "text": text}) + b"\n")
+
+    def close(self) -> int:
+        """Tell how many lines were left out, and return the number."""
+        if self.lines:
+            console.warn(f"left out {len(self.lines):,} bad lines ({first_five(self.lines)}); they are in {self.NAME}")
+        return len(self.lines)
 
 
 @contextmanager
@@ -45,33 +84,101 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise BadInput(f"{path} cannot be read", cause=e.strerror or str(e), fix=f"ls -l {path}") from None
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield a stream's lines with their ends. Of a line longer than LONGEST_LINE only so many bytes and one more are kept."""
+    read = partial(stream.readline, LONGEST_LINE + 1)
+    for line in iter(read, b""):
+        yield line
+        if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            while (rest := read()) and not rest.endswith(b"\n"):
+                pass
+
+
+def text_or_bad(path: Path, number: int, raw: bytes) -> str | BadLine:
+    """Return a line's text without its end, or what is wrong with it."""
+    if len(raw) > LONGEST_LINE:
+        return BadLine(path, number, f"is longer than {LONGEST_LINE:,} bytes", raw)
+    line = raw.removeprefix(BOM) if number == 1 else raw
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError:
+        return BadLine(path, number, NOT_UTF8, raw)
+
+
+def read_lines(path: Path, skipped: Skipped | None = None) -> Iterator[str]:
     """Yield the lines of a text file without their ends.
 
+    Args:
+        skipped: takes note of lines that cannot be read, instead of the error.
+
     Raises:
-        BadInput: lines that are not UTF-8, all of them counted and the first five named.
+        BadInput: lines that are not UTF-8, all of them counted and the first five named; a line of more than LONGEST_LINE
+            bytes.
     """
+    for _, line in numbered_lines(path, skipped):
+        yield line
+
+
+def numbered_lines(path: Path, skipped: Skipped | None = None) -> Iterator[tuple[int, str]]:
+    """Yield each line's number, from 1, and its text; see `read_lines`."""
     with open_bytes(path) as stream:
-        for number, raw in enumerate(stream, 1):
-            line = raw.removeprefix(BOM) if number == 1 else raw
-            try:
-                yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-            except UnicodeDecodeError as e:
-                raise _not_utf8(path, number, e, stream) from None
+        lines = raw_lines(stream)
+        for number, raw in enumerate(lines, 1):
+            line = text_or_bad(path, number, raw)
+            if isinstance(line, str):
+                yield number, line
+            else:
+                refuse(line, skipped, lines)
 
 
-def read_pairs(src: Path, tgt: Path, src_column: str, tgt_column: str) -> Iterator[tuple[str, str]]:
+def refuse(bad: BadLine, skipped: Skipped | None, rest: Iterator[bytes] = iter(())) -> None:
+    """Take note of a bad line, or raise the error for it (which counts its like in the `rest` of the file)."""
+    if skipped is None:
+        raise _not_utf8(bad, rest) if bad.reason == NOT_UTF8 else _bad_line(bad)
+    skipped.add(bad)
+
+
+def read_pairs(
+    src: Path, tgt: Path, src_column: str, tgt_column: str, skipped: Skipped | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield the pairs of a split: two line-aligned text files, or one TSV / JSON Lines file with two columns.
 
+    Args:
+        skipped: takes note of pairs that cannot be read, instead of the error.
+
     Raises:
-        BadInput: unequal sides, a missing column, or a line that is not UTF-8 or not JSON.
+        BadInput: unequal sides (with or without `skipped`), a missing column, or a line that is not UTF-8 or not JSON.
     """
     if src != tgt:
-        yield from read_aligned(src, tgt)
-    elif uncompressed(src).suffix == ".tsv":
-        yield from _read_tsv(src, src_column, tgt_column)
+        yield from read_aligned(src, tgt, skipped)
+        return
+    for values in read_records(src, (src_column, tgt_column), skipped):
+        yield values[0], values[1]
+
+
+def read_records(path: Path, columns: tuple[str, ...], skipped: Skipped | None = None) -> Iterator[tuple[str, ...]]:
+    """Yield some columns of a TSV or JSON Lines file, as lines of text.
+
+    A TSV's first line names its columns, unless they are given as numbers (from 1). Quotes are text, as in the corpora
+    that are published this way.
+
+    Raises:
+        BadInput: a missing column, or a line that is not UTF-8, not JSON or has too few columns.
+    """
+    lines = numbered_lines(path, skipped)
+    parse: Callable[[str], tuple[str, ...]]
+    if uncompressed(path).suffix == ".jsonl":
+        parse = partial(_json_values, columns)
+    elif all(name.isdigit() for name in columns):
+        parse = partial(_cells, None, [int(name) - 1 for name in columns])
     else:
-        yield from _read_jsonl(src, src_column, tgt_column)
+        header = next(lines, (1, ""))[1].split("\t")
+        parse = partial(_cells, len(header), [_column(path, header, name) for name in columns])
+    for number, line in lines:
+        try:
+            yield parse(line)
+        except NotARecord as e:
+            refuse(BadLine(path, number, str(e), line.encode()), skipped)
 
 
 def uncompressed(path: Path) -> Path:
@@ -101,10 +208,11 @@ def _damaged(path: Path, e: Exception) -> BadInput:
     return BadInput(f"{path} is damaged or truncated", cause=str(e), fix="fetch or pack the file again")
 
 
-def _not_utf8(path: Path, number: int, e: UnicodeDecodeError, rest: IO[bytes]) -> BadInput:
+def _not_utf8(first: BadLine, rest: Iterator[bytes]) -> BadInput:
     """Describe the first bad line, and count the others so that they can be mended in one go."""
-    bad, sample = [number], e.object
-    for later, raw in enumerate(rest, number + 1):
+    path, bad, sample = first.path, [first.number], first.raw
+    at, byte = _first_bad_byte(first.raw)
+    for later, raw in enumerate(rest, first.number + 1):
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -114,8 +222,23 @@ def _not_utf8(path: Path, number: int, e: UnicodeDecodeError, rest: IO[bytes]) -
     lines = f"line {bad[0]} is" if len(bad) == 1 else f"lines {first_five(bad)} are"
     return BadInput(
         f"{path}: {lines} not UTF-8",
-        cause=f"byte 0x{e.object[e.start]:02x} at column {e.start + 1} of line {number}; the text is probably {encoding}",
+        cause=f"byte 0x{byte:02x} at column {at + 1} of line {first.number}; the text is probably {encoding}",
         fix=f"iconv -f {encoding} -t UTF-8 {path} > {path}.utf8",
+    )
+
+
+def _first_bad_byte(raw: bytes) -> tuple[int, int]:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as e:
+        return e.start, raw[e.start]
+    raise AssertionError("the line is UTF-8")
+
+
+def _bad_line(bad: BadLine) -> BadInput:
+    return BadInput(
+        f"{bad.path}: line {bad.number} {bad.reason}",
+        fix=f"sed -n {bad.number}p {bad.path} | head -c 300",
     )
 
 
@@ -132,18 +255,27 @@ def likely_encoding(data: bytes) -> str:
     return "CP949" if foreign and hangul >= 0.7 * len(foreign) else "CP1252"
 
 
-def read_aligned(src: Path, tgt: Path) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of two line-aligned text files.
+def read_aligned(src: Path, tgt: Path, skipped: Skipped | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of two line-aligned text files; with `skipped`, without those of which a side cannot be read.
 
     Raises:
         BadInput: one file has more lines than the other (both counts are given), or a line that is not UTF-8.
     """
     counts = [0, 0]
-    for src_line, tgt_line in zip_longest(read_lines(src), read_lines(tgt)):
-        counts[0] += src_line is not None
-        counts[1] += tgt_line is not None
-        if counts[0] == counts[1]:
-            yield src_line, tgt_line
+    with open_bytes(src) as src_stream, open_bytes(tgt) as tgt_stream:
+        sides = raw_lines(src_stream), raw_lines(tgt_stream)
+        for number, raws in enumerate(zip_longest(*sides), 1):
+            counts[0] += raws[0] is not None
+            counts[1] += raws[1] is not None
+            if counts[0] != counts[1]:
+                continue
+            pair = text_or_bad(src, number, raws[0]), text_or_bad(tgt, number, raws[1])
+            if isinstance(pair[0], str) and isinstance(pair[1], str):
+                yield pair[0], pair[1]
+            else:
+                for text, rest in zip(pair, sides):
+                    if isinstance(text, BadLine):
+                        refuse(text, skipped, rest)
     if counts[0] != counts[1]:
         raise BadInput(
             f"{src} has {counts[0]:,} lines and {tgt} has {counts[1]:,}",
@@ -152,19 +284,17 @@ def read_aligned(src: Path, tgt: Path) -> Iterator[tuple[str, str]]:
         )
 
 
-def _read_tsv(path: Path, src_column: str, tgt_column: str) -> Iterator[tuple[str, str]]:
-    lines = read_lines(path)
-    header = next(lines, "").split("\t")
-    at = [_column(path, header, name) for name in (src_column, tgt_column)]
-    for number, line in enumerate(lines, 2):
-        cells = line.split("\t")  # quotes are text, as in the corpora that are published this way
-        if len(cells) != len(header):
-            raise BadInput(
-                f"{path}: line {number} has {len(cells)} columns, the header {len(header)}",
-                cause="a tab is missing or too many",
-                fix=f"sed -n {number}p {path}",
-            )
-        yield cells[at[0]], cells[at[1]]
+class NotARecord(Exception):
+    """A line that does not have the columns asked for."""
+
+
+def _cells(width: int | None, at: list[int], line: str) -> tuple[str, ...]:
+    cells = line.split("\t")
+    if width is not None and len(cells) != width:
+        raise NotARecord(f"has {len(cells)} columns, the header {width}")
+    if len(cells) <= max(at):
+        raise NotARecord(f"has {len(cells)} columns, not {max(at) + 1}")
+    return tuple(cells[i] for i in at)
 
 
 def _column(path: Path, header: list[str], name: str) -> int:
@@ -177,21 +307,12 @@ def _column(path: Path, header: list[str], name: str) -> int:
     return header.index(name)
 
 
-def _read_jsonl(path: Path, src_column: str, tgt_column: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            record: Any = msgspec.json.decode(line)
-            pair = record[src_column], record[tgt_column]
-        except (msgspec.DecodeError, KeyError, TypeError) as e:
-            raise BadInput(
-                f"{path}: line {number} is not a record with {src_column} and {tgt_column}",
-                cause=f"{type(e).__name__}: {e}",
-                fix=f"sed -n {number}p {path}",
-            ) from None
-        if not all(isinstance(text, str) and "\n" not in text for text in pair):
-            raise BadInput(
-                f"{path}: line {number}: {src_column} and {tgt_column} must each be one line of text",
-                cause="a segment is a string without line breaks",
-                fix=f"sed -n {number}p {path}",
-            )
-        yield pair
+def _json_values(columns: tuple[str, ...], line: str) -> tuple[str, ...]:
+    try:
+        record: Any = msgspec.json.decode(line)
+        values = tuple(record[name] for name in columns)
+    except (msgspec.DecodeError, KeyError, TypeError) as e:
+        raise NotARecord(f"is not a record with {' and '.join(columns)} ({type(e).__name__}: {e})") from None
+    if not all(isinstance(text, str) and "\n" not in text for text in values):
+        raise NotARecord(f"has {' and '.join(columns)} that are not each one line of text")
+    return values

@@ -1,4 +1,4 @@
-"""`nlpcli data`: from parallel text in any accepted form to a corpus artifact."""
+"""`nlpcli data prepare`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ import typer
 from nlpcli.cli import options as opt
 from nlpcli.cli.result import finish
 
-app = typer.Typer(help="Look at and prepare parallel text.", no_args_is_help=True, rich_markup_mode=None)
 
-
-@app.callback()
-def data() -> None:
-    """Look at and prepare parallel text."""
-
-
-@app.command("prepare")
 def prepare(
     ctx: typer.Context,
     data: opt.Data,
