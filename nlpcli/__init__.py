@@ -12,11 +12,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "list_data": "nlpcli.corpus.listing",
+    "fetch_data": "nlpcli.corpus.fetch",
+    "split_data": "nlpcli.corpus.split",
     "prepare_data": "nlpcli.corpus.prepare",
     "train_tokenizer": "nlpcli.tokenization.train",
     "encode_stream": "nlpcli.tokenization.stream",
     "decode_stream": "nlpcli.tokenization.stream",
-    "encode_dataset": "nlpcli.tokenization.dataset",
+    "tokenizer_stats": "nlpcli.tokenization.stats",
+    "encode_dataset": "nlpcli.tokenization.encode",
     "train": "nlpcli.training.train",
     "translate": "nlpcli.decoding.translate",
     "evaluate": "nlpcli.evaluation.evaluate",

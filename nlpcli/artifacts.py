@@ -111,6 +111,11 @@ class Draft:
     def metrics(self) -> dict[str, Any]:
         return self.manifest.metrics
 
+    def restart(self) -> None:
+        """Throw away what an interrupted command left."""
+        clear(self.path, LOCK)
+        self.resumed = False
+
     def publish(self) -> Artifact:
         """Hash and flush every file, write the manifest last and rename the directory into place."""
         m = self.manifest

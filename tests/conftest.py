@@ -60,7 +60,7 @@ def tiny_tokenizer(tiny_corpus: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_dataset(tiny_corpus: Path, tiny_tokenizer: Path) -> Path:
     """Return a dataset artifact made from `tiny_corpus` with `tiny_tokenizer`; read only."""
-    from nlpcli.tokenization.dataset import encode_dataset
+    from nlpcli.tokenization.encode import encode_dataset
 
     out = tiny_corpus.parent / "dataset"
     return encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=out).path

@@ -15,8 +15,12 @@ from nlpcli.training.settings import TrainSettings
 
 PAIRS = [
     (data.prepare, nlpcli.prepare_data),
+    (data.fetch, nlpcli.fetch_data),
+    (data.list_, nlpcli.list_data),
+    (data.split, nlpcli.split_data),
     (tokenize.train, nlpcli.train_tokenizer),
     (tokenize.dataset, nlpcli.encode_dataset),
+    (tokenize.stats, nlpcli.tokenizer_stats),
     (tokenize.encode, nlpcli.encode_stream),
     (tokenize.decode, nlpcli.decode_stream),
     (translate.translate, nlpcli.translate),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 
@@ -99,3 +99,14 @@ def sources(ctx: typer.Context) -> dict[str, str]:
     words = {"COMMANDLINE": "flag", "ENVIRONMENT": "environment", "DEFAULT_MAP": "file"}
     found = {name: ctx.get_parameter_source(name) for name in given(ctx)}
     return {name: words.get(source.name, "default") if source else "default" for name, source in found.items()}
+
+
+Lang = Annotated[Optional[str], option("--lang", help="For text in one language, or one side of a pair: ko, en.")]
+Column = Annotated[
+    Optional[str], option("--column", help="For a table (TSV, JSON Lines): the text's column, by name or number from 1.")
+]
+OnError = Annotated[
+    Literal["stop", "skip"],
+    option("--on-error", help="At a line that cannot be read: stop, or leave it out and write it to skipped.jsonl."),
+]
+Workers = Annotated[Optional[int], option("--workers", min=1, help="Processes; all processors if not given.")]

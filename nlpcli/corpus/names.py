@@ -52,7 +52,7 @@ class Corpus:
         return self.splits[name]
 
 
-def find_corpus(data: str, src: str | None = None, tgt: str | None = None) -> Corpus:
+def find_corpus(data: str | Path, src: str | None = None, tgt: str | None = None) -> Corpus:
     """Resolve `--data` and the pair's direction, and say which place was taken.
 
     A name is looked for in `./data`, in `$NLPCLI_HOME/data` and among the bundled samples, in this order.
@@ -85,13 +85,15 @@ def find_corpus(data: str, src: str | None = None, tgt: str | None = None) -> Co
     return Corpus(name, root, src, tgt, splits)
 
 
-def resolve(data: str) -> Path:
-    """Return the folder or file that `--data` means.
+def resolve(data: str | Path) -> Path:
+    """Return the folder or file that `--data` means; a path that was resolved already stays as it is.
 
     Raises:
         BadInput: there is no such name or path.
     """
-    if data in ("", ".", "..") or "/" in data or Path(data).suffix in (*FORMATS, *COMPRESSED):
+    if isinstance(data, Path):
+        return data
+    if data in ("", ".", "..") or "/" in data or Path(data).suffix in (*FORMATS, *COMPRESSED) or Path(data).is_file():
         return _existing_path(data)
     for place, where in _places():
         if (place / data).is_dir():

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import sys
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import IO, Any, Callable, Iterator, cast
+from typing import IO, Any, Callable, Iterator, Literal, cast
 
 import msgspec
 
@@ -26,6 +27,8 @@ COMPRESSED = (".gz", ".xz", ".zst")
 BOM = b"\xef\xbb\xbf"
 NOT_UTF8 = "is not UTF-8"
 LONGEST_LINE = 1 << 20  # bytes; what is longer is no sentence, and could fill the memory
+
+OnError = Literal["stop", "skip"]
 
 
 @dataclass(frozen=True)
@@ -43,23 +46,29 @@ class Skipped:
 
     NAME = "skipped.jsonl"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: int = 0) -> None:
+        """Begin in `folder`, or go on after `size` bytes written by an interrupted command."""
         self.path = folder / self.NAME
-        self.lines: list[int] = []
+        if self.path.exists():
+            os.truncate(self.path, size)
 
     def add(self, bad: BadLine) -> None:
         """Write one bad line down."""
-        self.lines.append(bad.number)
         entry = {"file": str(bad.path), "line": bad.number, "reason": bad.reason}
         text = bad.raw[:1000].decode("utf-8", "backslashreplace").rstrip("\r\n")
         with self.path.open("ab") as f:
             f.write(msgspec.json.encode({**entry, "text": text}) + b"\n")
 
+    def size(self) -> int:
+        """Return the bytes written so far."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def close(self) -> int:
         """Tell how many lines were left out, and return the number."""
-        if self.lines:
-            console.warn(f"left out {len(self.lines):,} bad lines ({first_five(self.lines)}); they are in {self.NAME}")
-        return len(self.lines)
+        count = sum(1 for _ in self.path.open("rb")) if self.path.exists() else 0
+        if count:
+            console.warn(f"left out {count:,} bad line(s); they are in {self.NAME} with their numbers and reasons")
+        return count
 
 
 @contextmanager
@@ -156,29 +165,52 @@ def read_pairs(
         yield values[0], values[1]
 
 
-def read_records(path: Path, columns: tuple[str, ...], skipped: Skipped | None = None) -> Iterator[tuple[str, ...]]:
-    """Yield some columns of a TSV or JSON Lines file, as lines of text.
+@dataclass(frozen=True)
+class Table:
+    """How the rows of a TSV or JSON Lines file become columns; `header` is the number of lines before the first row."""
+
+    path: Path
+    parse: Callable[[str], tuple[str, ...]]
+    header: int
+
+    def judge(self, number: int, line: str) -> tuple[str, ...] | BadLine:
+        """Return the columns of the line of this number, each one line of text, or what is wrong with it."""
+        try:
+            return self.parse(line)
+        except NotARecord as e:
+            return BadLine(self.path, number, str(e), line.encode())
+
+
+def find_table(path: Path, columns: tuple[str, ...]) -> Table:
+    """Find columns in a TSV or JSON Lines file.
 
     A TSV's first line names its columns, unless they are given as numbers (from 1). Quotes are text, as in the corpora
     that are published this way.
 
     Raises:
+        BadInput: a TSV without such a column.
+    """
+    if uncompressed(path).suffix == ".jsonl":
+        return Table(path, partial(_json_values, columns), 0)
+    if all(name.isdigit() for name in columns):
+        return Table(path, partial(_cells, None, [int(name) - 1 for name in columns]), 0)
+    header = next(read_lines(path), "").split("\t")
+    return Table(path, partial(_cells, len(header), [_column(path, header, name) for name in columns]), 1)
+
+
+def read_records(path: Path, columns: tuple[str, ...], skipped: Skipped | None = None) -> Iterator[tuple[str, ...]]:
+    """Yield some columns of a TSV or JSON Lines file, as lines of text; see `find_table`.
+
+    Raises:
         BadInput: a missing column, or a line that is not UTF-8, not JSON or has too few columns.
     """
-    lines = numbered_lines(path, skipped)
-    parse: Callable[[str], tuple[str, ...]]
-    if uncompressed(path).suffix == ".jsonl":
-        parse = partial(_json_values, columns)
-    elif all(name.isdigit() for name in columns):
-        parse = partial(_cells, None, [int(name) - 1 for name in columns])
-    else:
-        header = next(lines, (1, ""))[1].split("\t")
-        parse = partial(_cells, len(header), [_column(path, header, name) for name in columns])
-    for number, line in lines:
-        try:
-            yield parse(line)
-        except NotARecord as e:
-            refuse(BadLine(path, number, str(e), line.encode()), skipped)
+    table = find_table(path, columns)
+    for number, line in islice(numbered_lines(path, skipped), table.header, None):
+        values = table.judge(number, line)
+        if isinstance(values, BadLine):
+            refuse(values, skipped)
+        else:
+            yield values
 
 
 def uncompressed(path: Path) -> Path:
@@ -261,21 +293,29 @@ def read_aligned(src: Path, tgt: Path, skipped: Skipped | None = None) -> Iterat
     Raises:
         BadInput: one file has more lines than the other (both counts are given), or a line that is not UTF-8.
     """
+    pairs = raw_pairs(src, tgt)
+    for number, raws in enumerate(pairs, 1):
+        pair = text_or_bad(src, number, raws[0]), text_or_bad(tgt, number, raws[1])
+        if isinstance(pair[0], str) and isinstance(pair[1], str):
+            yield pair[0], pair[1]
+        for side, text in enumerate(pair):
+            if isinstance(text, BadLine):
+                refuse(text, skipped, (raws[side] for raws in pairs))
+
+
+def raw_pairs(src: Path, tgt: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the pairs of two line-aligned files as bytes, line ends included.
+
+    Raises:
+        BadInput: one file has more lines than the other (both counts are given).
+    """
     counts = [0, 0]
     with open_bytes(src) as src_stream, open_bytes(tgt) as tgt_stream:
-        sides = raw_lines(src_stream), raw_lines(tgt_stream)
-        for number, raws in enumerate(zip_longest(*sides), 1):
-            counts[0] += raws[0] is not None
-            counts[1] += raws[1] is not None
-            if counts[0] != counts[1]:
-                continue
-            pair = text_or_bad(src, number, raws[0]), text_or_bad(tgt, number, raws[1])
-            if isinstance(pair[0], str) and isinstance(pair[1], str):
-                yield pair[0], pair[1]
-            else:
-                for text, rest in zip(pair, sides):
-                    if isinstance(text, BadLine):
-                        refuse(text, skipped, rest)
+        for src_line, tgt_line in zip_longest(raw_lines(src_stream), raw_lines(tgt_stream)):
+            counts[0] += src_line is not None
+            counts[1] += tgt_line is not None
+            if counts[0] == counts[1]:
+                yield src_line, tgt_line
     if counts[0] != counts[1]:
         raise BadInput(
             f"{src} has {counts[0]:,} lines and {tgt} has {counts[1]:,}",

@@ -61,7 +61,7 @@ class Text:
         return [artifacts.text_input(path.name, path, out) for path in paths]
 
 
-def find_text(data: str, language: str | None = None, column: str | None = None) -> Text:
+def find_text(data: str | Path, language: str | None = None, column: str | None = None) -> Text:
     """Resolve `--data` to text in one language.
 
     Accepted are a file of lines (`reviews.txt`, also `.gz .xz .zst`), a table with `column` (TSV or JSON Lines; for a

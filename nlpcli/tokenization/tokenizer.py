@@ -2,6 +2,9 @@
 
 Ids 0-3 are the same everywhere: padding, unknown, beginning and end of sentence. With byte fallback (the default) a
 character that is not in the vocabulary is spelt in bytes, so decode(encode(x)) gives x back in NFC.
+
+Before SentencePiece sees a line it may be cut into morphemes (a mark stands at each cut, which no piece crosses, and the
+mark's own id is dropped) and into jamo. Both are undone by decoding, so nothing of the spacing is lost.
 """
 
 from __future__ import annotations
@@ -9,20 +12,38 @@ from __future__ import annotations
 import unicodedata
 from functools import cached_property
 from pathlib import Path
-from typing import Iterable, Literal, Sequence
+from typing import Any, Iterable, Literal, NamedTuple, Sequence
 
+import numpy as np
 import sentencepiece
 
 from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.errors import UsageError
+from nlpcli.tokenization.jamo import compose, decompose, positions
+from nlpcli.tokenization.morphemes import cut
 
 PAD, UNK, BOS, EOS = range(4)
 JOINT = "joint"
+BLANK = "\u2581"  # ▁, SentencePiece's sign for a blank
+MARK = "\uf8f0"  # between morphemes, in SentencePiece's input only; from the private use area, so that no text needs it
+STAND_INS = range(0xE000, 0xF800)
 Normalization = Literal["nfc", "nfkc", "none"]
+Pretokenizer = Literal["none", "kiwi"]
+
+
+class Sampling(NamedTuple):
+    """Draw a segmentation instead of taking the best one.
+
+    `alpha` is BPE-dropout's probability (Provilkov et al. 2020), or subword regularisation's smoothing of the lattice
+    for a unigram model (Kudo 2018, section 3.2). The same seed gives the same draw.
+    """
+
+    alpha: float
+    seed: int
 
 
 class Tokenizer:
-    """Encodes and decodes both languages of a pair.
+    """Encodes and decodes the languages it was trained for: both of a pair, or one.
 
     Args:
         artifact: an opened artifact of kind `tokenizer`.
@@ -33,7 +54,9 @@ class Tokenizer:
         config = artifact.manifest.config
         self.normalization: Normalization = config["normalization"]
         self.joint: bool = config["joint"]
-        self.languages: list[str] = [config["src"], config["tgt"]]
+        self.jamo: bool = config["jamo"]
+        self.pretokenizer: Pretokenizer = config["pretokenizer"]
+        self.languages: list[str] = [config["lang"]] if config["lang"] else [config["src"], config["tgt"]]
 
     @classmethod
     def load(cls, path: Path | str) -> Tokenizer:
@@ -52,43 +75,106 @@ class Tokenizer:
             sentencepiece.SentencePieceProcessor(model_proto=(self.artifact.path / f"{name}.model").read_bytes())
             for name in names
         ]
-        return dict(zip(self.languages, loaded * 2 if self.joint else loaded))
+        return dict(zip(self.languages, loaded * len(self.languages) if self.joint else loaded))
 
     def vocab_size(self, language: str) -> int:
         """Return the number of ids of one side."""
-        return int(self._of(language).vocab_size())
+        return int(self.of(language).vocab_size())
 
-    def encode(self, lines: Sequence[str], language: str) -> list[list[int]]:
+    def encode(self, lines: Sequence[str], language: str, sampling: Sampling | None = None) -> list[list[int]]:
         """Encode lines to ids, without beginning or end marks."""
-        ids: list[list[int]] = self._of(language).encode(normalized(lines, self.normalization), out_type=int)
-        return ids
+        ids, lengths = self.encode_flat(lines, language, sampling)
+        flat, ends = ids.tolist(), lengths.cumsum().tolist()
+        return [flat[start:end] for start, end in zip([0, *ends], ends)]
 
-    def encode_pieces(self, lines: Sequence[str], language: str) -> list[list[str]]:
-        """Encode lines to pieces, in which ▁ stands for a blank."""
-        pieces: list[list[str]] = self._of(language).encode(normalized(lines, self.normalization), out_type=str)
-        return pieces
+    def encode_flat(
+        self, lines: Sequence[str], language: str, sampling: Sampling | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Encode lines to ids [tokens] (int32), one line after another, and their number a line [lines] (int64)."""
+        processor = self.of(language)
+        texts, stand_ins = self._to_model(lines, language)
+        rows = processor.encode(texts, return_type="numpy", num_threads=1, **_sampled(sampling))
+        for row, swaps in stand_ins.items():
+            rows[row] = _swap(rows[row].tolist(), swaps, processor)
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+        if self._cuts(language):
+            kept = ids != processor.piece_to_id(MARK)
+            ends = np.concatenate([[0], kept.cumsum()])[np.concatenate([[0], lengths.cumsum()])]
+            ids, lengths = ids[kept], np.diff(ends)
+        return ids, lengths
+
+    def encode_pieces(self, lines: Sequence[str], language: str, sampling: Sampling | None = None) -> list[list[str]]:
+        """Encode lines to pieces, in which ▁ stands for a blank; unknown characters stand for themselves."""
+        processor = self.of(language)
+        texts, stand_ins = self._to_model(lines, language)
+        rows: list[list[str]] = processor.encode(texts, out_type=str, num_threads=1, **_sampled(sampling))
+        for row, swaps in stand_ins.items():
+            ids = [processor.piece_to_id(piece) for piece in rows[row]]
+            rows[row] = [processor.id_to_piece(int(i)) for i in _swap(ids, swaps, processor)]
+        return [[piece for piece in row if piece != MARK] for row in rows] if self._cuts(language) else rows
 
     def decode(self, ids: Sequence[Sequence[int]], language: str) -> list[str]:
         """Decode ids to text; marks (padding, beginning, end) vanish."""
-        if not len(ids):
-            return []
-        processor = self._of(language)
-        texts: list[str] = processor.decode([[int(i) for i in line if i > EOS or i == UNK] for line in ids])
-        return texts
+        processor = self.of(language)
+        kept = [[int(i) for i in line if i > EOS or i == UNK] for line in ids]
+        return self._from_model(processor.decode(kept)) if kept else []
 
     def decode_pieces(self, pieces: Sequence[Sequence[str]], language: str) -> list[str]:
         """Decode pieces to text."""
-        processor = self._of(language)
-        return [processor.decode_pieces(list(line)) if line else "" for line in pieces]
+        processor = self.of(language)
+        return self._from_model([processor.decode_pieces(list(line)) if line else "" for line in pieces])
 
-    def _of(self, language: str) -> sentencepiece.SentencePieceProcessor:
+    def offsets(self, text: str, pieces: Sequence[str], language: str) -> list[tuple[int, int]]:
+        """Return where each piece begins and ends, in characters of `text` (a line in the tokenizer's Unicode form).
+
+        The bytes of one character all have its place; a blank that SentencePiece puts before the line has none.
+        """
+        at = positions(text) if self.jamo else range(len(text) + 1)
+        spans, cursor, spelt = [], -1, b""
+        for piece in pieces:
+            byte = self.of(language).is_byte(self.of(language).piece_to_id(piece))
+            spelt += bytes([int(piece[3:5], 16)]) if byte else b""
+            width = 1 if byte else len(piece)
+            begin, end = max(cursor, 0), max(cursor + width, 0)
+            spans.append((at[begin], at[end - 1] + 1 if end > begin else at[begin]))
+            if not byte or _whole(spelt):
+                cursor, spelt = cursor + width, b""
+        return spans
+
+    def of(self, language: str) -> sentencepiece.SentencePieceProcessor:
+        """Return the SentencePiece processor of a language.
+
+        Raises:
+            UsageError: the tokenizer was trained for other languages.
+        """
         if language not in self.languages:
             raise UsageError(
                 f"{self.artifact.path} has no language {language}",
                 cause=f"it was trained for {' and '.join(self.languages)}",
-                fix=f"--lang {self.languages[0]} or --lang {self.languages[1]}",
+                fix=" or ".join(f"--lang {name}" for name in self.languages),
             )
         return self.processors[language]
+
+    def _cuts(self, language: str) -> bool:
+        return self.pretokenizer == "kiwi" and language == "ko"
+
+    def _to_model(self, lines: Iterable[str], language: str) -> tuple[list[str], dict[int, dict[str, str]]]:
+        """Return what SentencePiece is given, and by line the stand-ins for characters that it keeps for itself."""
+        processor = self.of(language)
+        texts = normalized(lines, self.normalization)
+        reserved = (BLANK, MARK) if self._cuts(language) else (BLANK,)
+        stand_ins: dict[int, dict[str, str]] = {}
+        if processor.is_byte(processor.piece_to_id("<0x00>")):  # else they could not be spelt
+            for row, text in enumerate(texts):
+                if any(c in text for c in reserved):
+                    stand_ins[row] = _stand_ins(text, reserved, processor)
+                    for c, stand_in in stand_ins[row].items():
+                        texts[row] = texts[row].replace(c, stand_in)
+        return to_model(texts, cut_ko=self._cuts(language), jamo=self.jamo), stand_ins
+
+    def _from_model(self, texts: list[str]) -> list[str]:
+        return [compose(text) for text in texts] if self.jamo else texts
 
 
 def normalized(lines: Iterable[str], form: Normalization) -> list[str]:
@@ -97,3 +183,43 @@ def normalized(lines: Iterable[str], form: Normalization) -> list[str]:
         return list(lines)
     name: Literal["NFC", "NFKC"] = "NFC" if form == "nfc" else "NFKC"
     return [unicodedata.normalize(name, line) for line in lines]
+
+
+def to_model(texts: list[str], *, cut_ko: bool, jamo: bool) -> list[str]:
+    """Cut texts into morphemes and jamo, as SentencePiece is to see them."""
+    if cut_ko:
+        texts = [MARK.join(cut(text)) for text in texts]
+    return [decompose(text) for text in texts] if jamo else texts
+
+
+def _sampled(sampling: Sampling | None) -> dict[str, Any]:
+    if sampling is None:
+        return {}
+    sentencepiece.set_random_generator_seed(sampling.seed)
+    return {"enable_sampling": True, "alpha": sampling.alpha, "nbest_size": -1}
+
+
+def _stand_ins(text: str, reserved: Iterable[str], processor: sentencepiece.SentencePieceProcessor) -> dict[str, str]:
+    """Choose for each reserved character in `text` one that is neither in it nor in the vocabulary: it is spelt in bytes."""
+    free = (chr(i) for i in STAND_INS if chr(i) not in text and processor.piece_to_id(chr(i)) == UNK)
+    return {c: next(free) for c in reserved if c in text}
+
+
+def _swap(ids: list[int], swaps: dict[str, str], processor: sentencepiece.SentencePieceProcessor) -> np.ndarray:
+    """Put the bytes of the reserved characters where those of their stand-ins are."""
+    flat = "".join(map(chr, ids))
+    for c, stand_in in swaps.items():
+        flat = flat.replace(_spelt(stand_in, processor), _spelt(c, processor))
+    return np.array([ord(c) for c in flat], np.int32)
+
+
+def _spelt(c: str, processor: sentencepiece.SentencePieceProcessor) -> str:
+    """Return the ids of a character's bytes, each as the character of that number, to be searched and replaced."""
+    return "".join(chr(processor.piece_to_id(f"<0x{byte:02X}>")) for byte in c.encode())
+
+
+def _whole(spelt: bytes) -> bool:
+    try:
+        return bool(spelt.decode())
+    except UnicodeDecodeError:
+        return False

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Iterable, Iterator, Literal
+from typing import Any, Sequence
 
 import msgspec
-import sentencepiece
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact, reusable
+from nlpcli.artifacts import Artifact, Draft, reusable
 from nlpcli.config import checked
-from nlpcli.corpus.names import find_corpus
-from nlpcli.corpus.readers import read_pairs
-from nlpcli.errors import BadInput, RunFailed
-from nlpcli.tokenization.tokenizer import BOS, EOS, JOINT, PAD, UNK, Normalization, normalized
+from nlpcli.corpus.readers import OnError, Skipped
+from nlpcli.corpus.rows import Rows, find_rows
+from nlpcli.errors import UsageError
+from nlpcli.tokenization.parallel import chunks, ordered_map, processors
+from nlpcli.tokenization.sample import reservoir
+from nlpcli.tokenization.tokenizer import JOINT, MARK, Normalization, Pretokenizer, normalized, to_model
+from nlpcli.tokenization.vocabulary import Kind, TokenizerSettings, describe, learn_vocabulary, vocab_lines
 
 COMMAND = "nlpcli tokenize train"
-LARGEST_DEFAULT = 8000
-WORDS_A_PIECE = 40  # a piece should be seen often enough to be learnt: one piece for this many running words
-SMALLEST_DEFAULT = 500
-THREADS = 4  # fixed: unigram training adds floats in an order that depends on it, and the result must not
-BYTES = 256
-
-Kind = Literal["unigram", "bpe", "char", "word"]
-
-
-class TokenizerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the vocabulary is learnt; `vocab_size` None fits it to the corpus.
-
-    BPE is the default because SentencePiece's unigram trainer takes as candidates only substrings that two *different*
-    words share: in a small corpus with few word forms, frequent words such as "and" never become pieces.
-    """
-
-    kind: Kind = "bpe"
-    vocab_size: Annotated[int, msgspec.Meta(gt=EOS + 1)] | None = None  # the marks and one piece at least
-    joint: bool = False
-    normalization: Normalization = "nfc"
-    character_coverage: float = 0.9995
-    byte_fallback: bool = True
+CHUNK = 2000  # lines a worker cuts at a time
 
 
 @dataclass(frozen=True)
@@ -59,144 +39,94 @@ def train_tokenizer(
     out: Path,
     src: str | None = None,
     tgt: str | None = None,
+    lang: str | None = None,
+    column: str | None = None,
     kind: Kind = "bpe",
     vocab_size: int | None = None,
     joint: bool = False,
     normalization: Normalization = "nfc",
+    pretokenizer: Pretokenizer = "none",
+    jamo: bool = False,
+    split_digits: bool = False,
+    user_symbol: Sequence[str] = (),
     character_coverage: float = 0.9995,
     byte_fallback: bool = True,
+    sample_lines: int = 1_000_000,
+    seed: int = 1,
+    on_error: OnError = "stop",
+    workers: int | None = None,
     force: bool = False,
     reuse: bool = False,
     config_source: dict[str, str] | None = None,
 ) -> TrainedTokenizer:
     """Train one vocabulary a language (or a joint one) on the training split of `data`.
 
-    Separate vocabularies are the default because Korean and English share no script.
+    Separate vocabularies are the default because Korean and English share no script. The result does not depend on the
+    number of workers.
+
+    Args:
+        lang, column: for text in one language, see `find_text`.
+        sample_lines: of a longer training split so many rows are drawn at random, so that memory is bounded.
+        user_symbol: texts that are always one piece.
 
     Raises:
         BadInput: the training split is missing, empty or not UTF-8.
     """
-    settings = checked(
-        TokenizerSettings,
-        {
-            "kind": kind,
-            "vocab_size": vocab_size,
-            "joint": joint,
-            "normalization": normalization,
-            "character_coverage": character_coverage,
-            "byte_fallback": byte_fallback,
-        },
-    )
-    corpus = find_corpus(data, src, tgt)
-    split = corpus.split("train")
-    config = {"src": corpus.src, "tgt": corpus.tgt, **msgspec.to_builtins(settings)}
-    if artifacts.is_artifact(corpus.root):
-        inputs = [artifacts.open_artifact(corpus.root).as_input("data", out)]
-    else:
-        inputs = [artifacts.text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
+    given = {name: value for name, value in locals().items() if name in TokenizerSettings.__struct_fields__}
+    settings = checked(TokenizerSettings, given)
+    rows = find_rows(data, src, tgt, lang, column)
+    _check(settings, rows.languages)
+    config = {**_languages(rows.languages), **msgspec.json.decode(msgspec.json.encode(settings)), "on_error": on_error}
+    inputs = rows.inputs(["train"], out)
     if reuse and (found := reusable(out, "tokenizer", config, inputs)):
         return _result(found)
     with artifacts.create(
         out, "tokenizer", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force or reuse
     ) as draft:
-        pairs = list(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt))
-        sides = {corpus.src: [s for s, _ in pairs], corpus.tgt: [t for _, t in pairs]}
-        texts = {JOINT: [line for side in sides.values() for line in side]} if settings.joint else sides
-        for name, lines in texts.items():
+        for name, lines in _texts(rows, settings, draft, on_error, workers or processors()).items():
             model = learn_vocabulary(lines, settings, name)
             (draft.path / f"{name}.model").write_bytes(model)
-            (draft.path / f"{name}.vocab").write_text("".join(_vocab_lines(model)), encoding="utf-8")
-            draft.metrics[name] = _describe(model, lines)
+            (draft.path / f"{name}.vocab").write_text("".join(vocab_lines(model)), encoding="utf-8")
+            draft.metrics[name] = describe(model, lines)
         return _result(draft.publish())
 
 
-def learn_vocabulary(lines: list[str], settings: TokenizerSettings, name: str) -> bytes:
-    """Learn one SentencePiece model, fitting the vocabulary's size to what the text can fill; returns the model's bytes.
-
-    Raises:
-        BadInput: there is no text.
-        RunFailed: SentencePiece refuses for a reason that another size does not mend.
-    """
-    lines = normalized(lines, settings.normalization)
-    if not any(line.strip() for line in lines):
-        raise BadInput(f"{name}: no text to learn a vocabulary from", fix="check the training split")
-    size = settings.vocab_size or default_size(lines, settings)
-    for _ in range(2):
-        try:
-            model = _train(lines, settings, size)
-            break
-        except RuntimeError as e:
-            size = _fitting_size(str(e), size, name)
-    else:
-        raise RunFailed(f"{name}: no vocabulary of {size} pieces can be made", fix="choose another --vocab-size")
-    made = sentencepiece.SentencePieceProcessor(model_proto=model).vocab_size()
-    asked = f"asked for {settings.vocab_size:,}" if settings.vocab_size else f"up to {LARGEST_DEFAULT:,}"
-    words = sum(len(line.split()) for line in lines)
-    note = "" if made == settings.vocab_size else f" ({asked}; fitted to {words:,} words)"
-    console.info(f"tokenizer: {name}: {settings.kind}, {made:,} pieces{note}")
-    return model
+def _check(settings: TokenizerSettings, languages: tuple[str, ...]) -> None:
+    if settings.pretokenizer == "kiwi" and "ko" not in languages:
+        raise UsageError(
+            "--pretokenizer kiwi cuts Korean, and there is none",
+            cause=f"the data's language is {' and '.join(languages)}",
+            fix="add --lang ko if the text is Korean",
+        )
+    if settings.jamo and settings.normalization == "none":
+        raise UsageError("--jamo needs text in NFC", cause="decoding puts jamo together by NFC", fix="--normalization nfc")
+    if bad := [symbol for symbol in settings.user_symbol if not symbol or MARK in symbol or "\n" in symbol]:
+        raise UsageError(f"--user-symbol {bad[0]!r} cannot be a piece", fix="give a word or sign such as '<sep>'")
 
 
-def default_size(lines: Iterable[str], settings: TokenizerSettings) -> int:
-    """Choose a vocabulary size by the amount of text: one piece for every 40 running words, from 500 to 8,000."""
-    words = sum(len(line.split()) for line in lines)
-    size = min(LARGEST_DEFAULT, max(SMALLEST_DEFAULT, words // WORDS_A_PIECE))
-    return size + (BYTES if uses_bytes(settings) else 0) if size < LARGEST_DEFAULT else size
+def _languages(languages: tuple[str, ...]) -> dict[str, Any]:
+    one = len(languages) == 1
+    return {"src": None if one else languages[0], "tgt": None if one else languages[1], "lang": languages[0] if one else None}
 
 
-def uses_bytes(settings: TokenizerSettings) -> bool:
-    """Tell whether the vocabulary holds the 256 byte pieces; SentencePiece has them for unigram and BPE only."""
-    return settings.byte_fallback and settings.kind in ("unigram", "bpe")
+def _texts(rows: Rows, settings: TokenizerSettings, draft: Draft, on_error: OnError, workers: int) -> dict[str, list[str]]:
+    """Return by model name the lines to learn from, as SentencePiece will see them."""
+    skipped = Skipped(draft.path) if on_error == "skip" else None
+    sample, count = reservoir(rows.source("train").texts(skipped), settings.sample_lines, settings.seed)
+    if skipped:
+        skipped.close()
+    if len(sample) < count:
+        console.info(f"tokenizer: learning from {len(sample):,} of {count:,} rows, drawn with seed {settings.seed}")
+    sides = {}
+    for language, lines in zip(rows.languages, zip(*sample)):
+        prepare = partial(_prepare, settings=settings, language=language)
+        sides[language] = [line for part in ordered_map(prepare, chunks(lines, CHUNK), workers) for line in part]
+    return {JOINT: [line for side in sides.values() for line in side]} if settings.joint else sides
 
 
-def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines),
-        model_writer=model,
-        model_type=settings.kind,
-        vocab_size=size,
-        hard_vocab_limit=False,
-        use_all_vocab=settings.kind == "char" and settings.vocab_size is None,
-        character_coverage=settings.character_coverage,
-        byte_fallback=uses_bytes(settings),
-        normalization_rule_name="identity",  # NFC is applied before, see Tokenizer
-        remove_extra_whitespaces=False,
-        max_sentence_length=1_000_000,
-        num_threads=THREADS,
-        pad_id=PAD,
-        unk_id=UNK,
-        bos_id=BOS,
-        eos_id=EOS,
-        unk_surface="\N{REPLACEMENT CHARACTER}",
-        minloglevel=2,
-    )
-    return model.getvalue()
-
-
-def _fitting_size(message: str, size: int, name: str) -> int:
-    """Read from SentencePiece's refusal the size that it would accept."""
-    too_high = re.search(r"set it to a value <= (\d+)", message)
-    too_low = re.search(r"smaller than required_chars[^\d]*\d+ vs (\d+)", message)
-    if too_high:
-        return int(too_high[1])
-    if too_low:
-        return int(too_low[1]) + 1
-    raise RunFailed(f"{name}: SentencePiece refused a vocabulary of {size}", cause=message.strip(), fix="see the cause")
-
-
-def _vocab_lines(model: bytes) -> Iterator[str]:
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    for i in range(processor.vocab_size()):
-        yield f"{processor.id_to_piece(i)}\t{processor.get_score(i):g}\n"
-
-
-def _describe(model: bytes, lines: list[str]) -> dict[str, float]:
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    sample = lines[:10_000]
-    tokens = sum(len(ids) for ids in processor.encode(sample))
-    words = sum(len(line.split()) for line in sample)
-    return {"vocab_size": processor.vocab_size(), "tokens_per_word": round(tokens / max(words, 1), 3)}
+def _prepare(lines: list[str], settings: TokenizerSettings, language: str) -> list[str]:
+    texts = [text.replace(MARK, "") for text in normalized(lines, settings.normalization)]
+    return to_model(texts, cut_ko=settings.pretokenizer == "kiwi" and language == "ko", jamo=settings.jamo)
 
 
 def _result(artifact: Artifact) -> TrainedTokenizer:

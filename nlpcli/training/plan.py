@@ -12,7 +12,7 @@ from nlpcli.corpus.names import find_corpus
 from nlpcli.models import ARCHITECTURES, check
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
-from nlpcli.tokenization.train import LARGEST_DEFAULT
+from nlpcli.tokenization.vocabulary import LARGEST_DEFAULT
 from nlpcli.training.train import default_out, split_settings
 
 

@@ -15,7 +15,8 @@ from nlpcli.corpus.prepare import prepare_data
 from nlpcli.devices import pick_device, pick_precision
 from nlpcli.errors import ArtifactError, OutputExists, UsageError
 from nlpcli.models import ARCHITECTURES, check
-from nlpcli.tokenization.dataset import Dataset, encode_dataset
+from nlpcli.tokenization.dataset import Dataset
+from nlpcli.tokenization.encode import encode_dataset
 from nlpcli.tokenization.train import train_tokenizer
 from nlpcli.training.settings import STATE, TrainSettings, differences
 

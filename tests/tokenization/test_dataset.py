@@ -13,8 +13,9 @@ import pytest
 from nlpcli import artifacts
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.errors import ArtifactError, BadInput, UsageError
-from nlpcli.tokenization import dataset as room
-from nlpcli.tokenization.dataset import Dataset, encode_dataset
+from nlpcli.tokenization import encode as room
+from nlpcli.tokenization.dataset import Dataset
+from nlpcli.tokenization.encode import encode_dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
@@ -110,7 +111,10 @@ def test_a_vocabulary_beyond_16_bits_is_stored_in_32(
 ) -> None:
     largest = vocab_size - 1
     monkeypatch.setattr(Tokenizer, "vocab_size", lambda self, language: vocab_size)
-    monkeypatch.setattr(Tokenizer, "encode", lambda self, lines, language: [[4, largest] for _ in lines])
+    ids = np.array([4, largest], np.int32)
+    monkeypatch.setattr(
+        Tokenizer, "encode_flat", lambda self, lines, language: (np.tile(ids, len(lines)), np.full(len(lines), 2))
+    )
     encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=Path("set"))
     side = Dataset.load("set").side("train", "ko")
     assert side.ids.dtype == dtype
@@ -120,7 +124,7 @@ def test_a_vocabulary_beyond_16_bits_is_stored_in_32(
 def test_the_files_do_not_depend_on_how_many_lines_are_encoded_at_a_time(
     tiny_corpus: Path, tiny_tokenizer: Path, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "CHUNK", 7)
+    monkeypatch.setattr(room, "CHUNK_ROWS", 7)
     encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=Path("set"))
     for split, language in SIDES:
         for ending in ("npy", "offsets.npy"):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from nlpcli.cli.data.fetch import fetch
+from nlpcli.cli.data.list import list_
 from nlpcli.cli.data.prepare import prepare
+from nlpcli.cli.data.split import split
 
 app = typer.Typer(help="Find, check, clean, split and prepare text.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -14,4 +17,7 @@ def data() -> None:
     """Find, check, clean, split and prepare text."""
 
 
+app.command("fetch")(fetch)
+app.command("list")(list_)
+app.command("split")(split)
 app.command("prepare")(prepare)

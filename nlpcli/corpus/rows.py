@@ -1,0 +1,136 @@
+"""Rows of text, one language or a pair a row, from whatever `--data` means: what tokenizers read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Iterator
+
+from nlpcli import artifacts
+from nlpcli.artifacts import Input
+from nlpcli.corpus.names import FORMATS, find_corpus, find_splits, resolve
+from nlpcli.corpus.readers import (
+    BadLine,
+    Skipped,
+    Table,
+    find_table,
+    open_bytes,
+    raw_lines,
+    raw_pairs,
+    refuse,
+    text_or_bad,
+    uncompressed,
+)
+from nlpcli.corpus.text import find_text
+from nlpcli.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows of one split are: a file a language, line by line, or one table."""
+
+    paths: tuple[Path, ...]
+    table: Table | None = None
+
+    def raw(self) -> Iterator[tuple[bytes, ...]]:
+        """Yield the rows as they stand in the files, line ends included, to be judged by `judge`.
+
+        Raises:
+            BadInput: unequal sides.
+        """
+        if len(self.paths) == 2:
+            yield from raw_pairs(*self.paths)
+            return
+        with open_bytes(self.paths[0]) as stream:
+            yield from ((line,) for line in islice(raw_lines(stream), self.table.header if self.table else 0, None))
+
+    def judge(self, number: int, row: tuple[bytes, ...]) -> tuple[str, ...] | list[BadLine]:
+        """Return the texts of the row of this number, from 1, or what is wrong with its lines."""
+        number += self.table.header if self.table else 0
+        lines = [text_or_bad(path, number, line) for path, line in zip(self.paths, row)]
+        if bad := [line for line in lines if isinstance(line, BadLine)]:
+            return bad
+        texts = tuple(line for line in lines if isinstance(line, str))
+        if self.table is None:
+            return texts
+        values = self.table.judge(number, texts[0])
+        return [values] if isinstance(values, BadLine) else values
+
+    def texts(self, skipped: Skipped | None = None) -> Iterator[tuple[str, ...]]:
+        """Yield the rows' texts; with `skipped`, without those of which a line cannot be read.
+
+        Raises:
+            BadInput: unequal sides, or a line that cannot be read (all that are not UTF-8 are counted).
+        """
+        rows = self.raw()
+        for number, row in enumerate(rows, 1):
+            texts = self.judge(number, row)
+            if isinstance(texts, tuple):
+                yield texts
+                continue
+            for bad in texts:
+                refuse(bad, skipped, (lines[self.paths.index(bad.path)] for lines in rows))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Text in one language or a pair as found on disk; nothing of it has been read yet."""
+
+    root: Path
+    languages: tuple[str, ...]
+    splits: dict[str, Source]
+
+    def source(self, split: str) -> Source:
+        """Return the rows of a split.
+
+        Raises:
+            BadInput: there is no such split.
+        """
+        if split not in self.splits:
+            raise BadInput(
+                f"{self.root} has no split {split}",
+                cause=f"it has {', '.join(self.splits)}",
+                fix=f"add {split}.{self.languages[0]} to the folder, or choose another split",
+            )
+        return self.splits[split]
+
+    def inputs(self, splits: list[str], out: Path) -> list[Input]:
+        """Return the corpus artifact, or else each file, as lineage of the artifact that will stand at `out`."""
+        if artifacts.is_artifact(self.root):
+            return [artifacts.open_artifact(self.root, "corpus").as_input("data", out)]
+        files = sorted({path for name in splits for path in self.source(name).paths})
+        return [artifacts.text_input(path.name, path, out) for path in files]
+
+
+def find_rows(
+    data: str, src: str | None = None, tgt: str | None = None, lang: str | None = None, column: str | None = None
+) -> Rows:
+    """Resolve `--data` to a pair of languages, or to one: with `lang` or `column`, or where there is only one.
+
+    Raises:
+        BadInput, UsageError: as `find_corpus` and `find_text`.
+    """
+    root = resolve(data)
+    if lang or column or _is_monolingual(root):
+        text = find_text(root, lang, column)
+        columns = (text.column,) if text.column else None
+        paths = {name: (path,) for name, path in text.splits.items()}
+        return Rows(text.root, (text.language or "text",), {name: _source(p, columns) for name, p in paths.items()})
+    corpus = find_corpus(root, src, tgt)
+    languages = corpus.src, corpus.tgt
+    sides = {name: (s.src,) if s.src == s.tgt else (s.src, s.tgt) for name, s in corpus.splits.items()}
+    return Rows(corpus.root, languages, {name: _source(p, languages) for name, p in sides.items()})
+
+
+def _source(paths: tuple[Path, ...], columns: tuple[str, ...] | None) -> Source:
+    return Source(paths, find_table(paths[0], columns) if columns and len(paths) == 1 else None)
+
+
+def _is_monolingual(root: Path) -> bool:
+    """Tell whether a file is no table, or a folder holds text in no two languages."""
+    if root.is_file():
+        return uncompressed(root).suffix not in FORMATS
+    found = find_splits(sorted(root.iterdir()), alone=False)
+    languages = {language for sides in found.values() for language in sides}
+    return len(languages) < 2 and "" not in languages

@@ -1,0 +1,292 @@
+"""`nlpcli tokenize dataset`: text of any size to ids on disk, on all processors, resumed where it was interrupted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple
+
+import msgspec
+import numpy as np
+
+from nlpcli import artifacts, console
+from nlpcli.artifacts import Artifact, Draft, reusable
+from nlpcli.corpus.readers import BadLine, OnError, Skipped
+from nlpcli.corpus.rows import Rows, Source, find_rows
+from nlpcli.errors import BadInput, UsageError
+from nlpcli.files import write_bytes
+from nlpcli.tokenization.dataset import GrowingArray
+from nlpcli.tokenization.parallel import ordered_map, processors
+from nlpcli.tokenization.tokenizer import Tokenizer
+
+COMMAND = "nlpcli tokenize dataset"
+SPLITS = ("train", "valid")
+CHUNK_ROWS, CHUNK_BYTES = 5000, 1 << 22  # what a worker is given at a time: bounded both ways
+SHARD_ROWS = 1_000_000  # rows between two flushes to disk, from which an interrupted command goes on
+STATE = "progress.json"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What `tokenize dataset` made: rows and tokens by split."""
+
+    path: Path
+    id: str
+    splits: dict[str, dict[str, Any]]
+
+
+class Chunk(NamedTuple):
+    """Rows as they stand in the files; the first has the number `first`, from 1."""
+
+    first: int
+    rows: list[tuple[bytes, ...]]
+
+
+class EncodedChunk(NamedTuple):
+    """By language: ids [tokens], tokens a row [rows] and, where it is kept, the text. `bad` are lines left out."""
+
+    rows: int
+    sides: list[tuple[np.ndarray, np.ndarray, bytes]]
+    bad: list[BadLine]
+
+
+class Position(msgspec.Struct):
+    """How far a split has come: rows read, rows kept, and by language the ids and bytes of text written."""
+
+    read: int = 0
+    rows: int = 0
+    ids: list[int] = []
+    text: list[int] = []
+
+
+class State(msgspec.Struct):
+    """What an interrupted command needs to go on; `made_from` tells whether it is the same work."""
+
+    made_from: str
+    splits: dict[str, Position]
+    skipped: int = 0
+
+
+def encode_dataset(
+    *,
+    data: str,
+    tokenizer: Path,
+    out: Path,
+    src: str | None = None,
+    tgt: str | None = None,
+    lang: str | None = None,
+    column: str | None = None,
+    on_error: OnError = "stop",
+    workers: int | None = None,
+    force: bool = False,
+    reuse: bool = False,
+    config_source: dict[str, str] | None = None,
+) -> Encoded:
+    """Encode the training and validation splits of `data` with `tokenizer`.
+
+    An interrupted command, run again, goes on from its last shard. The result does not depend on the number of workers.
+
+    Args:
+        lang, column: for text in one language, see `find_text`.
+
+    Raises:
+        BadInput: the data cannot be read.
+        UsageError: the tokenizer was trained for other languages.
+    """
+    encoder = Tokenizer.load(tokenizer)
+    if len(encoder.languages) == 1:
+        lang = lang or encoder.languages[0]
+    rows = find_rows(data, src, tgt, lang, column)
+    _check_languages(rows, encoder, tokenizer)
+    pair = len(rows.languages) == 2
+    languages = dict(zip(("src", "tgt", "lang"), (*rows.languages, None) if pair else (None, None, *rows.languages)))
+    config = {**languages, "tokenizer_id": encoder.id, "on_error": on_error}
+    splits = [name for name in rows.splits if name in SPLITS]
+    inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out)]
+    if reuse and (found := reusable(out, "dataset", config, inputs)):
+        return _result(found)
+    with artifacts.create(
+        out,
+        "dataset",
+        command=COMMAND,
+        config=config,
+        config_source=config_source,
+        inputs=inputs,
+        force=force or reuse,
+        keep=True,
+        resume=True,
+    ) as draft:
+        draft.scratch.add(STATE)
+        state = _take_up(draft)
+        try:
+            _encode(rows, splits, encoder, draft, state, workers or processors())
+        except BaseException as e:
+            if isinstance(e, BadInput) or not (draft.path / STATE).exists():
+                draft.restart()  # nothing to go on from
+            raise
+        return _result(draft.publish())
+
+
+def _encode(rows: Rows, splits: list[str], encoder: Tokenizer, draft: Draft, state: State, workers: int) -> None:
+    shutil.copytree(encoder.artifact.path, draft.path / "tokenizer", dirs_exist_ok=True)
+    skipped = Skipped(draft.path, state.skipped) if draft.manifest.config["on_error"] == "skip" else None
+    for name in splits:
+        draft.metrics[name] = _Split(name, rows, encoder, draft, state, skipped).encode(workers)
+    if skipped:
+        skipped.close()
+
+
+def _check_languages(rows: Rows, encoder: Tokenizer, path: Path) -> None:
+    if not set(rows.languages) <= set(encoder.languages):
+        raise UsageError(
+            f"{path} is for {' and '.join(encoder.languages)}, the data is {'-'.join(rows.languages)}",
+            fix="train a tokenizer on this data: nlpcli tokenize train",
+        )
+
+
+def _take_up(draft: Draft) -> State:
+    """Return the state of the interrupted command of the same settings and inputs, or begin anew."""
+    made_from = msgspec.json.encode([draft.manifest.config, [i.id for i in draft.manifest.inputs]]).decode()
+    if draft.resumed and (draft.path / STATE).is_file():
+        state = msgspec.json.decode((draft.path / STATE).read_bytes(), type=State)
+        if state.made_from == made_from:
+            done = sum(position.read for position in state.splits.values())
+            console.info(f"dataset: going on after {done:,} rows that were encoded before")
+            return state
+    draft.restart()
+    return State(made_from, {})
+
+
+class _Split:
+    """One split on its way from text to ids."""
+
+    def __init__(self, name: str, rows: Rows, encoder: Tokenizer, draft: Draft, state: State, skipped: Skipped | None) -> None:
+        self.name, self.rows, self.encoder, self.draft, self.state, self.skipped = name, rows, encoder, draft, state, skipped
+        self.source, self.keep_text = rows.source(name), name == "valid"
+        none = [0] * len(rows.languages)
+        self.at = state.splits.setdefault(name, Position(ids=none, text=list(none)))
+        stems = [draft.path / f"{name}.{language}" for language in rows.languages]
+        self.texts = [self._text_file(stem, size) for stem, size in zip(stems, self.at.text)] if self.keep_text else []
+        self.ids, self.offsets = [], []
+        for stem, language, count in zip(stems, rows.languages, self.at.ids):
+            dtype = np.dtype(np.uint16 if encoder.vocab_size(language) <= 1 << 16 else np.uint32)
+            self.ids.append(GrowingArray(Path(f"{stem}.npy"), dtype, count))
+            self.offsets.append(
+                GrowingArray(Path(f"{stem}.offsets.npy"), np.dtype(np.int64), self.at.rows and self.at.rows + 1)
+            )
+            if not self.at.rows:
+                self.offsets[-1].append(np.zeros(1, np.int64))
+
+    def encode(self, workers: int) -> dict[str, Any]:
+        """Encode what is left, and return the split's figures."""
+        function = partial(encode_chunk, self.source, self.rows.languages, self.encoder, self.keep_text)
+        shard = self.at.read + SHARD_ROWS
+        with ExitStack() as opened, console.Progress(f"encode {self.name}", None, "rows", self.at.read) as progress:
+            for file in (*self.ids, *self.offsets, *self.texts):
+                opened.callback(file.close)
+            for chunk in ordered_map(function, self._chunks(), workers):
+                self._write(chunk)
+                progress.update(self.at.read)
+                if self.at.read >= shard:
+                    self._save()
+                    shard = self.at.read + SHARD_ROWS
+            self._save()
+        tokens = {f"{lang}_tokens": ids.count for lang, ids in zip(self.rows.languages, self.ids)}
+        counts = " and ".join(f"{n:,}" for n in tokens.values())
+        what = "pairs" if len(tokens) == 2 else "lines"
+        console.info(f"dataset: {self.name}: {self.at.rows:,} {what}, {counts} tokens")
+        return {what: self.at.rows, **tokens}
+
+    def _chunks(self) -> Iterator[Chunk]:
+        rows = enumerate(self.source.raw(), 1)
+        chunk, size = Chunk(self.at.read + 1, []), 0
+        for number, row in islice(rows, self.at.read, None):
+            chunk.rows.append(row)
+            size += sum(map(len, row))
+            if len(chunk.rows) == CHUNK_ROWS or size >= CHUNK_BYTES:
+                yield chunk
+                chunk, size = Chunk(number + 1, []), 0
+        if chunk.rows:
+            yield chunk
+
+    def _write(self, chunk: EncodedChunk) -> None:
+        for bad in chunk.bad:
+            if self.skipped is None:
+                raise self._error()
+            self.skipped.add(bad)
+        for i, (ids, lengths, text) in enumerate(chunk.sides):
+            self.offsets[i].append(self.ids[i].count + lengths.cumsum())
+            self.ids[i].append(ids)
+            if self.keep_text:
+                self.texts[i].write(text)
+        self.at.read += chunk.rows
+        self.at.rows = self.offsets[0].count - 1
+
+    def _error(self) -> BadInput:
+        """Read the split from its beginning, which finds the first bad line and counts those like it."""
+        try:
+            for _ in self.source.texts():
+                pass
+        except BadInput as e:
+            return e
+        raise AssertionError("a bad line was not found again")
+
+    def _save(self) -> None:
+        """Flush what is written and note how far it goes."""
+        self.at.ids = [ids.flush() for ids in self.ids]
+        for offsets in self.offsets:
+            offsets.flush()
+        for i, text in enumerate(self.texts):
+            text.flush()
+            os.fsync(text.fileno())
+            self.at.text[i] = text.tell()
+        self.state.skipped = self.skipped.size() if self.skipped else 0
+        write_bytes(self.draft.path / STATE, msgspec.json.encode(self.state))
+
+    @staticmethod
+    def _text_file(path: Path, size: int) -> Any:
+        file = path.open("r+b" if size else "wb")
+        file.truncate(size)
+        file.seek(size)
+        return file
+
+
+def encode_chunk(source: Source, languages: tuple[str, ...], encoder: Tokenizer, keep_text: bool, chunk: Chunk) -> EncodedChunk:
+    """Judge and encode the rows of one chunk; a row is left out if a line of it is bad."""
+    sides, bad = None if source.table else _plain_lines(chunk), []
+    if sides is None:
+        judged = [source.judge(number, row) for number, row in enumerate(chunk.rows, chunk.first)]
+        bad = [line for row in judged if isinstance(row, list) for line in row]
+        good = [row for row in judged if isinstance(row, tuple)]
+        sides = [list(side) for side in zip(*good)] or [[] for _ in languages]
+    encoded = []
+    for lines, language in zip(sides, languages):
+        ids, lengths = encoder.encode_flat(lines, language)
+        dtype = np.uint16 if encoder.vocab_size(language) <= 1 << 16 else np.uint32
+        encoded.append((ids.astype(dtype), lengths, "".join(f"{line}\n" for line in lines).encode() if keep_text else b""))
+    return EncodedChunk(len(chunk.rows), encoded, bad)
+
+
+def _plain_lines(chunk: Chunk) -> list[list[str]] | None:
+    """Return the lines by language if all are as they should be, which is found out faster for all of them at once."""
+    if chunk.first == 1:
+        return None
+    sides = []
+    for side in zip(*chunk.rows):
+        joined = b"".join(side)
+        if b"\r" in joined or joined.count(b"\n") != len(side) or not joined.endswith(b"\n"):
+            return None
+        try:
+            sides.append(joined.decode("utf-8").split("\n")[:-1])
+        except UnicodeDecodeError:
+            return None
+    return sides
+
+
+def _result(artifact: Artifact) -> Encoded:
+    return Encoded(artifact.path, artifact.id, artifact.manifest.metrics)

@@ -1,0 +1,43 @@
+"""Korean morphemes by Kiwi: where they begin in the text as it is written, so that nothing of it is lost.
+
+Kiwi gives dictionary forms (갔다 is 가 + 았 + 다). Here only the places in the surface text are used: 갔|다. Joining the
+parts gives back the text.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import Any, Sequence
+
+from nlpcli.errors import Unavailable
+
+
+@cache
+def kiwi() -> Any:
+    """Load the analyser, once a process.
+
+    Raises:
+        Unavailable: kiwipiepy is not installed.
+    """
+    try:
+        from kiwipiepy import Kiwi
+    except ImportError:
+        raise Unavailable(
+            "Korean morphemes need kiwipiepy, which is not installed",
+            cause="it is an extra, as its model is large",
+            fix="pip install 'nlpcli[ko]'",
+        ) from None
+    return Kiwi(num_workers=1)
+
+
+def split_morphemes(lines: Sequence[str]) -> list[list[str]]:
+    """Cut each line into its morphemes as they are written, blanks left out."""
+    return [[part for piece in cut(line) for part in piece.split()] for line in lines]
+
+
+def cut(line: str) -> list[str]:
+    """Cut a line into parts that begin where a morpheme does; joined they are the line. Blanks stay with what follows."""
+    starts = {token.start for token in kiwi().tokenize(line)} if line and not line.isspace() else set()
+    inner = sorted(i for i in starts if 0 < i < len(line) and not line[i - 1].isspace())
+    return [line[a:b] for a, b in pairwise([0, *inner, len(line)])]
