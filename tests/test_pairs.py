@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import nlpcli
-from nlpcli.cli import data, evaluate, tokenize, train, translate
+from nlpcli.cli import data, embed, evaluate, tokenize, train, translate
 from nlpcli.cli.options import CONTROL
 from nlpcli.models import ARCHITECTURES
 from nlpcli.training.settings import TrainSettings
@@ -17,6 +17,9 @@ PAIRS = [
     (data.prepare, nlpcli.prepare_data),
     (data.fetch, nlpcli.fetch_data),
     (data.list_, nlpcli.list_data),
+    (data.stats, nlpcli.data_stats),
+    (data.check, nlpcli.check_data),
+    (data.clean, nlpcli.clean_data),
     (data.split, nlpcli.split_data),
     (tokenize.train, nlpcli.train_tokenizer),
     (tokenize.dataset, nlpcli.encode_dataset),
@@ -25,6 +28,12 @@ PAIRS = [
     (tokenize.decode, nlpcli.decode_stream),
     (translate.translate, nlpcli.translate),
     (evaluate.evaluate, nlpcli.evaluate),
+    (embed.train, nlpcli.train_embedding),
+    (embed.nearest, nlpcli.nearest),
+    (embed.analogy, nlpcli.analogy),
+    (embed.evaluate, nlpcli.evaluate_embedding),
+    (embed.export, nlpcli.export_embedding),
+    (embed.plot, nlpcli.plot_embedding),
 ]
 
 
@@ -43,7 +52,8 @@ def test_command_and_function_have_the_same_options(command, function):
 def test_train_command_has_the_options_of_its_settings(architecture):
     settings = {}
     for cls in (ARCHITECTURES[architecture].Config, TrainSettings):
-        settings |= dict(zip(cls.__struct_fields__, cls.__struct_defaults__))
+        plain = (list(value) if isinstance(value, tuple) else value for value in cls.__struct_defaults__)
+        settings |= dict(zip(cls.__struct_fields__, plain))
     command = defaults(getattr(train, architecture), {"ctx", *CONTROL})
     function = defaults(nlpcli.train, {*CONTROL, "architecture", "config_source"})
     assert command == function | settings

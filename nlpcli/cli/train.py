@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, List, Literal, Optional
 
 import typer
 
@@ -56,6 +56,22 @@ TeacherForcing = Annotated[
     float,
     opt.option("--teacher-forcing", min=0.0, max=1.0, help="Probability of feeding the reference's word, not the model's."),
 ]
+SubwordSampling = Annotated[
+    float,
+    opt.option(
+        "--subword-sampling",
+        min=0.0,
+        max=1.0,
+        help="Draw new segmentations at every step: BPE-dropout's probability, or unigram's smoothing; 0 is off.",
+    ),
+]
+Embeddings = Annotated[
+    List[str],
+    opt.option("--embeddings", help="Begin from an embedding artifact, on the side of its language; may be repeated."),
+]
+FreezeEmbeddings = Annotated[
+    bool, opt.option("--freeze-embeddings/--train-embeddings", help="Keep the vectors of --embeddings as they are.")
+]
 EvalEvery = Annotated[int, opt.option("--eval-every", min=1, help="Steps between evaluations; each saves the state.")]
 EvalSentences = Annotated[int, opt.option("--eval-sentences", min=1, help="Validation lines translated for BLEU.")]
 Patience = Annotated[int, opt.option("--patience", min=1, help="End after so many evaluations without a better one.")]
@@ -103,6 +119,9 @@ def seq2seq(
     clip_norm: ClipNorm = 1.0,
     label_smoothing: LabelSmoothing = 0.1,
     teacher_forcing: TeacherForcing = 1.0,
+    subword_sampling: SubwordSampling = 0.0,
+    embeddings: Embeddings = [],  # noqa: B006
+    freeze_embeddings: FreezeEmbeddings = False,
     eval_every: EvalEvery = 250,
     eval_sentences: EvalSentences = 200,
     patience: Patience = 8,
@@ -164,6 +183,9 @@ def attention(
     clip_norm: ClipNorm = 1.0,
     label_smoothing: LabelSmoothing = 0.1,
     teacher_forcing: TeacherForcing = 1.0,
+    subword_sampling: SubwordSampling = 0.0,
+    embeddings: Embeddings = [],  # noqa: B006
+    freeze_embeddings: FreezeEmbeddings = False,
     eval_every: EvalEvery = 250,
     eval_sentences: EvalSentences = 200,
     patience: Patience = 8,

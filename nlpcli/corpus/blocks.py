@@ -138,6 +138,7 @@ class Reader:
         numbers: list[int] = []
         labels: list[str] = []
         columns = [*block.sides, labels] if self.part.labelled else block.sides
+        nothing = ("",) * len(columns)
         for i, text in enumerate(lines.texts):
             rows, record = ([""], None) if i in lines.unread else parse(i)
             for rule in marked.get(i, ()):
@@ -147,8 +148,7 @@ class Reader:
                     block.unread[len(numbers)] = [lines.unread.get(i, text)]
                     if row:
                         block.marks.setdefault(row, []).append((len(numbers), 0))
-                    row = ("",) * len(columns)
-                for column, value in zip(columns, row):
+                for column, value in zip(columns, nothing if isinstance(row, str) else row):
                     column.append(value)
                 numbers.append(number + i)
                 block.records.append(record)  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +54,8 @@ class Fingerprints:
     def add(
         self, split: str, first: int, texts: list[list[str]], wanted: NDArray[np.bool_], labels: list[str] | None = None
     ) -> None:
-        """Take in rows `first`, `first + 1`, … of a split, those that are `wanted`; spaces around a text do not count."""
-        hashes = [_hashes([text.strip() for text in side]) for side in texts]
+        """Take in rows `first`, `first + 1`, … of a split, those that are `wanted`."""
+        hashes = [_hashes(side) for side in texts]
         row = _together(hashes[0], hashes[1] if len(hashes) > 1 else _hashes(labels or [""] * len(wanted)))
         place = np.arange(first, first + len(wanted), dtype=np.uint64) | np.uint64(self.splits.index(split) << SPLIT_SHIFT)
         for side, of_text in enumerate(hashes):
@@ -84,6 +84,20 @@ class Fingerprints:
             for found in _pieces(path, FOUND):
                 np.bitwise_or.at(flags, _index(found) - first, found["flags"])
             yield first, flags
+
+    def flags_in_turn(self, split: str, rows: int) -> Callable[[int], NDArray[np.uint8]]:
+        """Return a function that gives the flags of the split's next so many rows."""
+        ranges = (flags for _, flags in self.flags(split, rows))
+        ready = np.empty(0, np.uint8)
+
+        def take(count: int) -> NDArray[np.uint8]:
+            nonlocal ready
+            while len(ready) < count:
+                ready = np.concatenate([ready, next(ranges)])
+            taken, ready = ready[:count], ready[count:]
+            return taken
+
+        return take
 
     def _write(self, side: int) -> None:
         """Append the waiting entries to the files of their buckets, in the order of their rows."""
@@ -130,7 +144,7 @@ class Fingerprints:
             order = np.lexsort((known.places, known.texts))
             texts, places = known.texts[order], known.places[order]
             same = np.concatenate([[False], texts[1:] == texts[:-1]])
-            again = np.flatnonzero(same & ~np.concatenate([[False], same[:-1]])) if len(texts) else []
+            again = np.flatnonzero(same & ~np.concatenate([[False], same[:-1]])) if len(texts) else np.empty(0, np.int64)
             self._keep(places[again], np.full(len(again), CONFLICT, np.uint8))
 
     def _keep(self, places: NDArray[np.uint64], flags: NDArray[np.uint8]) -> None:

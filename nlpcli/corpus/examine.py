@@ -26,12 +26,14 @@ class Examined:
     Attributes:
         first: the index of the block's first row in its split, from 0.
         texts, labels: after mending.
-        lengths: characters of each text, spaces around it left out; one array a side.
+        stripped: the texts without the spaces around them, which is what is compared and measured.
+        lengths: characters of these; one array a side.
     """
 
     block: Block
     first: int
     texts: list[list[str]]
+    stripped: list[list[str]]
     labels: list[str] | None
     lengths: list[NDArray[np.int64]]
     spots: dict[str, list[Spot]]
@@ -78,16 +80,16 @@ class Examination:
 
     def _examine(self, block: Block) -> Examined:
         spots = {rule: list(found) for rule, found in block.marks.items()}
-        texts, lengths, letters = [], [], []
+        texts, stripped, lengths, letters = [], [], [], []
         for side, original in enumerate(block.sides):
             language = self.material.languages[side]
             found = characters(original)
             mended, by_rule = mend(original, found, self.keep)
             for rule, rows in by_rule.items():
                 _add(spots, rule, rows, side)
-            stripped = [text.strip() for text in mended]
             texts.append(mended)
-            lengths.append(np.fromiter(map(len, stripped), np.int64, len(stripped)))
+            stripped.append([text.strip() for text in mended])
+            lengths.append(np.fromiter(map(len, stripped[side]), np.int64, len(mended)))
             every, own = (characters(mended) if by_rule else found).letters(language)
             letters.append(every)
             if has_script(language):
@@ -96,7 +98,7 @@ class Examination:
             _add(spots, "long", np.flatnonzero(lengths[side] > self.max_chars).tolist(), side)
             if found.hold(LOST):
                 _add(spots, "lost", [row for row, text in enumerate(mended) if "\ufffd" in text], side)
-        examined = Examined(block, self.rows, texts, block.labels, lengths, spots)
+        examined = Examined(block, self.rows, texts, stripped, block.labels, lengths, spots)
         self._row_rules(examined, letters)
         return examined
 
@@ -107,21 +109,22 @@ class Examination:
         readable[list(block.unread)] = False
         _add(spots, "empty", np.flatnonzero(np.logical_and.reduce(empty) & readable).tolist(), 0)
         if len(empty) == 2:
-            src, tgt = examined.texts
+            src, tgt = examined.stripped
             for side in (0, 1):
                 _add(spots, "one-sided", np.flatnonzero(empty[side] & ~empty[1 - side]).tolist(), side)
             alike = (examined.lengths[0] == examined.lengths[1]) & (letters[0] > 0)
-            _add(spots, "copied", [row for row in np.flatnonzero(alike).tolist() if _same(src[row], tgt[row])], 0)
+            _add(
+                spots,
+                "copied",
+                [row for row in np.flatnonzero(alike).tolist() if src[row].casefold() == tgt[row].casefold()],
+                0,
+            )
         if block.labels is not None:
-            stripped = [label.strip() for label in block.labels]
+            labels = [label.strip() for label in block.labels]
             there = [row for row in range(len(block)) if row not in block.unread]
-            _add(spots, "label-empty", [row for row in there if not stripped[row]], 0)
-            _add(spots, "label-spaces", [row for row in there if stripped[row] and stripped[row] != block.labels[row]], 0)
-            examined.labels = block.labels if "label-spaces" in self.keep else stripped
-
-
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+            _add(spots, "label-empty", [row for row in there if not labels[row]], 0)
+            _add(spots, "label-spaces", [row for row in there if labels[row] and labels[row] != block.labels[row]], 0)
+            examined.labels = block.labels if "label-spaces" in self.keep else labels
 
 
 def _add(spots: dict[str, list[Spot]], rule: str, rows: list[int], side: int) -> None:

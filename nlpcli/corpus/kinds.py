@@ -14,7 +14,7 @@ import msgspec
 
 from nlpcli.artifacts import is_artifact, open_artifact
 from nlpcli.corpus.names import LANGUAGE, NO_LANGUAGES, SPLIT_NAMES, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import BOM, LONGEST_LINE, open_bytes, raw_lines, uncompressed
+from nlpcli.corpus.readers import BOM, open_bytes, raw_lines, uncompressed
 from nlpcli.errors import BadInput, UsageError
 
 Kind = Literal["parallel", "documents", "labelled", "monolingual"]
@@ -96,16 +96,22 @@ def find_material(
 
 def first_record(path: Path) -> dict[str, Any]:
     """Return the columns that a table's first line names (their values too, for JSON Lines); empty if it is no table."""
-    with open_bytes(path) as stream:
-        raw = next(raw_lines(stream), b"").removeprefix(BOM)
+    line = first_line(path)
     if uncompressed(path).suffix == ".jsonl":
         try:
-            record = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+            record = msgspec.json.decode(line)
+        except (msgspec.MsgspecError, RecursionError):
             return {}
         return record if isinstance(record, dict) else {}
-    cells = raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip("\r\n").split("\t")
+    cells = line.split("\t")
     return dict.fromkeys(cells) if len(cells) > 1 else {}
+
+
+def first_line(path: Path) -> str:
+    """Return a file's first line without its end, whatever it is."""
+    with open_bytes(path) as stream:
+        raw = next(raw_lines(stream), b"").removeprefix(BOM)
+    return raw.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
 
 
 def split_of(path: Path) -> str:
@@ -124,7 +130,7 @@ def _detect(files: list[Path], src: str | None, tgt: str | None, column: str | N
             return "documents"
         if LABEL in record:
             return "labelled"
-        if src and tgt or len(_languages(record)) > 1:
+        if (src and tgt) or len(_languages(record)) > 1:
             return "parallel"
     if any(LABEL in first_record(path) for path in files if _is_plain(path)) or _label_files(files):
         return "labelled"
@@ -187,7 +193,8 @@ def _documents(name: str, root: Path, files: list[Path], src: str | None, tgt: s
             continue
         words = re.split(r"[-_.]", name)
         sides.sort(key=lambda side: words.index(side) if side in words else len(words))
-        src, tgt = src or sides[0], tgt or next(side for side in sides if side != src)
+        src = src or next(side for side in sides if side != tgt)
+        tgt = tgt or next(side for side in sides if side != src)
         parts.append(Part(split_of(path) or "train", (path,), "documents", (src, tgt)))
     if not parts or not src or not tgt:
         raise _nothing(root, "aligned documents", 'JSON Lines such as {"id": "1", "ko": ["…"], "en": ["…"]}')
@@ -227,7 +234,7 @@ def _text_column(path: Path, record: dict[str, Any], column: str | None) -> str:
 
 def _monolingual(name: str, root: Path, files: list[Path], lang: str | None, column: str | None) -> Material:
     alone = root.is_file()
-    texts = files if alone else [path for path in files if _is_plain(path) or (lang and uncompressed(path).suffix == f".{lang}")]
+    texts = files if alone else [path for path in files if _is_plain(path) or uncompressed(path).suffix == f".{lang}"]
     if not alone and not texts:
         texts = [path for sides in find_splits(files, alone=False).values() for path in sides.values()]
     if not texts:
@@ -261,5 +268,3 @@ def _left_out(files: list[Path], used: set[Path], reason: str) -> tuple[str, ...
 
 def _nothing(root: Path, what: str, expected: str) -> BadInput:
     return BadInput(f"{root} holds no {what}", cause=f"expected {expected}", fix=f"ls {root}; --kind says what it holds")
-
-

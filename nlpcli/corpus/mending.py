@@ -25,7 +25,8 @@ def mend(texts: Sequence[str], characters: Characters, keep: Collection[str] = (
         characters: of the same texts; only lines with characters that call for a look are looked at.
         keep: rules that mend nothing.
     """
-    texts, found = list(texts), {}
+    texts = list(texts)
+    found: dict[str, list[int]] = {}
     repairs = {rule: repair for rule, repair in _REPAIRS.items() if rule not in keep}
     for row in characters.suspects().tolist():
         before = None

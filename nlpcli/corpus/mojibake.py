@@ -35,7 +35,7 @@ def _convincing(run: str) -> bool:
     lead, later = run[0], run[1:]
     if lead in "ÂÃ":
         return later not in _QUOTES and (lead, later) != ("Ã", "»")
-    return run.startswith(("â€", "â‚", "â„", "ï»¿", "ð")) or len(run) > 2 and not _AFTER_WORDS & set(later)
+    return run.startswith(("â€", "â‚", "â„", "ï»¿", "ð")) or (len(run) > 2 and not _AFTER_WORDS & set(later))
 
 
 def _decoded(run: str) -> str:

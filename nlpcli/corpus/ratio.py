@@ -33,18 +33,20 @@ class Ratios:
     """Counts log(target / source), in characters, over a whole corpus."""
 
     def __init__(self) -> None:
-        self.counts = np.zeros(BINS, np.int64)
+        self.by_split: dict[str, NDArray[np.int64]] = {}
 
-    def add(self, bins: NDArray[np.int64]) -> None:
+    def add(self, split: str, bins: NDArray[np.int64]) -> None:
         """Take in pairs by their bins."""
-        self.counts += np.bincount(bins[bins >= 0], minlength=BINS)
+        counts = self.by_split.setdefault(split, np.zeros(BINS, np.int64))
+        counts += np.bincount(bins[bins >= 0], minlength=BINS)
 
     def limits(self) -> Limits | None:
         """Return the median ± FAR times the spread (1.4826 times the median absolute deviation), or nothing for few pairs."""
-        if self.counts.sum() < MIN_PAIRS:
+        counts = sum(self.by_split.values(), np.zeros(BINS, np.int64))
+        if counts.sum() < MIN_PAIRS:
             return None
-        median = _median(self.counts)
-        distances = np.bincount(abs(np.arange(BINS) - median), self.counts).astype(np.int64)
+        median = _median(counts)
+        distances = np.bincount(abs(np.arange(BINS) - median), counts).astype(np.int64)
         far = FAR * max(1.4826 * _median(distances), MIN_SPREAD / BIN)
         ratio = float(np.exp(median * BIN - LIMIT))
         return Limits(int(np.floor(median - far)), int(np.ceil(median + far)), ratio)

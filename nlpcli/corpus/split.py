@@ -2,7 +2,7 @@
 
 Rows that share a source or a target text, one with another, are a group and stay together; so do the rows of a document.
 Splits that are there already are kept as they are, and what of them stands in train too is taken out of train. Two
-passes over the text: hashes first (about 100 bytes a pair at the peak), then every row goes to its file.
+passes over the text: hashes first (about 115 bytes a pair at the peak), then every row goes to its file.
 """
 
 from __future__ import annotations
@@ -170,8 +170,10 @@ def _divide(
     for place, side in (("valid", IN_VALID), ("test", IN_TEST)):
         sides[_shares(columns, _texts_of(kept, place))] = side
     there = {split_of(name) for name in kept}
+    for name in sorted(there):
+        console.info(f"split: {name} is there already and is kept; --{name} has no effect")
     targets = {
-        side: round(count * total if share else count)
+        side: max(1, round(count * total if share else count))
         for (name, (count, share)), side in zip(wanted.items(), (VALID, TEST))
         if name not in there and count
     }

@@ -51,9 +51,7 @@ class EvaluatedEmbedding:
     uncovered: list[str]
 
 
-def evaluate_embedding(
-    *, embeddings: Path, similarity: Path | None = None, analogy: Path | None = None
-) -> EvaluatedEmbedding:
+def evaluate_embedding(*, embeddings: Path, similarity: Path | None = None, analogy: Path | None = None) -> EvaluatedEmbedding:
     """Score vectors on a similarity set, an analogy set, or both.
 
     A word that is no unit is composed: cut as the training text was, it is the mean of its units if each of them has a
@@ -83,7 +81,9 @@ def _similarity(embedding: Embedding, path: Path, judgements: list[Judgement]) -
     uncovered = [(j.a, j.b) for j in judgements if not (j.a in candidates.rows and j.b in candidates.rows)]
     spearman = None
     if len(covered) > 2:
-        first, second = (candidates.directions[[candidates.rows[w] for w in side]] for side in zip(*((j.a, j.b) for j in covered)))
+        first, second = (
+            candidates.directions[[candidates.rows[w] for w in side]] for side in zip(*((j.a, j.b) for j in covered))
+        )
         cosines = np.einsum("nd,nd->n", first, second)
         value = float(spearmanr([j.score for j in covered], cosines).statistic)
         spearman = None if np.isnan(value) else round(value, 4)

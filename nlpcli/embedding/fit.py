@@ -13,17 +13,20 @@ import logging
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from gensim.models import FastText, Word2Vec
 from gensim.models.callbacks import CallbackAny2Vec
+from gensim.models.fasttext import ft_ngram_hashes
 
 from nlpcli import console
 from nlpcli.embedding.loss import SampleLoss
 from nlpcli.embedding.progress import Watch
-from nlpcli.embedding.sentences import CorpusFile
+from nlpcli.embedding.sentences import CorpusFile, Entry
 from nlpcli.embedding.settings import EmbeddingSettings
+from nlpcli.tokenization.jamo import decompose
 
 WORDS_A_WORKER = 100_000
 KEEPS_ALL = 0.999999  # a sampling threshold that no word reaches
@@ -33,9 +36,9 @@ logging.getLogger("gensim").addHandler(logging.NullHandler())
 
 @dataclass
 class Fitted:
-    """A trained gensim model: keys, counts and float32 vectors [vocab, dim], for FastText n-grams [bucket, dim]."""
+    """A trained gensim model: units, counts and float32 vectors [vocab, dim], for FastText n-grams [bucket, dim]."""
 
-    keys: list[str]
+    words: list[str]
     counts: list[int]
     vectors: np.ndarray
     ngrams: np.ndarray | None
@@ -43,12 +46,14 @@ class Fitted:
     loss: list[float] = field(default_factory=list)
 
 
-def fit(corpus: CorpusFile, settings: EmbeddingSettings, vocabulary: dict[str, int]) -> Fitted:
-    """Train on `corpus`; `vocabulary` holds the keys that get a vector, with their counts."""
+def fit(corpus: CorpusFile, settings: EmbeddingSettings, vocabulary: list[Entry]) -> Fitted:
+    """Train on `corpus`; the entries of `vocabulary` get a vector."""
     workers = useful_workers(settings.workers, corpus.words)
     model = _model(settings, workers)
-    model.build_vocab_from_freq(dict(vocabulary), corpus_count=corpus.sentences)
-    seconds = 0.0
+    units = {entry.code: entry.unit for entry in vocabulary}
+    if settings.model == "fasttext":
+        model.wv.recalc_char_ngram_buckets = partial(_spell, model.wv, units, settings.jamo)
+    model.build_vocab_from_freq({entry.code: entry.seen for entry in vocabulary}, corpus_count=corpus.sentences)
     with Watch(corpus.path, corpus.words, settings.epochs, workers) as watch:
         events = _Epochs(watch, SampleLoss(model, corpus.path, settings.seed))
         try:
@@ -62,11 +67,11 @@ def fit(corpus: CorpusFile, settings: EmbeddingSettings, vocabulary: dict[str, i
         except BaseException:
             os.truncate(corpus.path, 0)  # the workers go on to the end of the file, which is here now
             raise
-        seconds = model.total_train_time
     wv = model.wv
+    words = [units[code] for code in wv.index_to_key]
     counts = [int(wv.get_vecattr(row, "count")) for row in range(len(wv))]
-    speed = corpus.words * settings.epochs / seconds
-    return Fitted(wv.index_to_key, counts, wv.vectors, getattr(wv, "vectors_ngrams", None), speed, events.losses)
+    speed = corpus.words * settings.epochs / model.total_train_time
+    return Fitted(words, counts, wv.vectors, getattr(wv, "vectors_ngrams", None), speed, events.losses)
 
 
 def useful_workers(workers: int, words: int) -> int:
@@ -90,6 +95,12 @@ def _model(settings: EmbeddingSettings, workers: int) -> Any:
     if settings.model == "word2vec":
         return Word2Vec(**common)
     return FastText(**common, min_n=settings.min_n, max_n=settings.max_n, bucket=settings.bucket)
+
+
+def _spell(wv: Any, units: dict[str, str], jamo: bool) -> None:
+    """Give each key the n-grams of its unit, instead of the key's own."""
+    spelt = (decompose(units[code]) if jamo else units[code] for code in wv.index_to_key)
+    wv.buckets_word = [np.array(ft_ngram_hashes(text, wv.min_n, wv.max_n, wv.bucket), np.uint32) for text in spelt]
 
 
 class _Epochs(CallbackAny2Vec):  # type: ignore[misc]

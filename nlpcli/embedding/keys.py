@@ -1,6 +1,6 @@
 """How a unit stands in files: without blanks or line ends, so that any unit can be a key of any format.
 
-The corpus file, `vocab.txt` and exported vectors all use this spelling. It differs from the unit only where that holds a
+`vocab.txt` and exported vectors use this spelling. It differs from the unit only where that holds a
 backslash or an ASCII blank.
 """
 
@@ -16,14 +16,9 @@ _ESCAPED = re.compile(r"\\.")
 
 def escape(unit: str) -> str:
     r"""Write a unit as a key: a blank as `\s`, a backslash as `\\`, others as in C."""
-    return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], unit) if needs_escape(unit) else unit
+    return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], unit)
 
 
 def unescape(key: str) -> str:
     """Read a key back; a backslash that escapes nothing stays."""
     return _ESCAPED.sub(lambda found: _UNESCAPES.get(found[0], found[0]), key) if "\\" in key else key
-
-
-def needs_escape(text: str) -> bool:
-    """Tell whether any character of the text has to be escaped."""
-    return _TO_ESCAPE.search(text) is not None

@@ -67,8 +67,8 @@ def _sentences(path: Path, rng: np.random.Generator, index: dict[str, int]) -> l
         for place in np.sort(rng.integers(0, path.stat().st_size, SENTENCES)):
             f.seek(int(place))
             f.readline()
-            keys = f.readline().decode("utf-8").split(" ")
-            found.append([index[key] for raw in keys if (key := raw.rstrip("\n")) in index])
+            keys = f.readline().decode("ascii").split()
+            found.append([index[key] for key in keys if key in index])
     return found
 
 
@@ -80,7 +80,9 @@ def _example(rows: list[int], rng: np.random.Generator, window: int, skipgram: b
 
 def _input(model: Any, context: list[int]) -> np.ndarray:
     """Return the input vector [dim]: the mean over the words, and for FastText over their n-grams with them."""
-    if not hasattr(model.wv, "vectors_ngrams"):
-        return np.asarray(model.wv.vectors[context]).mean(axis=0)
-    grams = np.concatenate([model.wv.buckets_word[row] for row in context]).astype(np.int64)
-    return np.concatenate([model.wv.vectors_vocab[context], model.wv.vectors_ngrams[grams]]).mean(axis=0)
+    rows = model.wv.vectors[context]
+    if hasattr(model.wv, "vectors_ngrams"):
+        grams = np.concatenate([model.wv.buckets_word[row] for row in context]).astype(np.int64)
+        rows = np.concatenate([model.wv.vectors_vocab[context], model.wv.vectors_ngrams[grams]])
+    mean: np.ndarray = rows.mean(axis=0)
+    return mean

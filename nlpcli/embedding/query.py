@@ -5,16 +5,21 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Iterable, Sequence
 
+import msgspec
 import numpy as np
 
+from nlpcli import console
+from nlpcli.corpus.readers import read_lines
 from nlpcli.embedding.vectors import Embedding, directions
 from nlpcli.errors import BadInput, UsageError
 
 SMALLEST_DIVISOR = 1e-6
 BLOCK = 1 << 24  # similarities held at a time
+CHUNK = 100  # lines of stdin answered together
 MOST_LOOKED_AT = 2_000  # words compared letter by letter for a suggestion
 
 
@@ -37,18 +42,30 @@ class Neighbours:
     suggestions: list[str]
 
 
-def nearest(*, embeddings: Path, words: Sequence[str], top: int = 10) -> list[Neighbours]:
+def nearest(*, embeddings: Path, words: Sequence[str] | None = None, top: int = 10) -> list[Neighbours]:
     """Find the `top` units nearest to each word, by the cosine of their vectors.
 
+    Args:
+        words: if not given, each line of stdin is answered on stdout by a JSON object with the fields of `Neighbours`,
+            and nothing is returned.
+
     Raises:
+        BadInput: a word has no vector (the nearest spellings are given).
         UsageError: `top` is not positive.
     """
-    return nearest_in(Embedding.load(embeddings), words, top)
+    embedding = Embedding.load(embeddings)
+    if words is None:
+        lines = read_lines(Path("-"))
+        while chunk := list(islice(lines, CHUNK)):
+            console.write_out(msgspec.json.encode(answer).decode() for answer in nearest_in(embedding, chunk, top))
+        return []
+    answers = nearest_in(embedding, words, top)
+    if missing := [answer.word for answer in answers if not answer.neighbours]:
+        raise unknown_words(embedding, missing)
+    return answers
 
 
-def analogy(
-    *, embeddings: Path, a: str, b: str, c: str, top: int = 10, cosmul: bool = False
-) -> list[Neighbour]:
+def analogy(*, embeddings: Path, a: str, b: str, c: str, top: int = 10, cosmul: bool = False) -> list[Neighbour]:
     """Find what is to `c` as `b` is to `a`; the three themselves are no answers.
 
     Args:
@@ -62,9 +79,11 @@ def analogy(
     found = [embedding.vector(word)[0] for word in (a, b, c)]
     missing = [word for word, vector in zip((a, b, c), found) if vector is None]
     if missing:
-        raise _unknown(embedding, missing)
+        raise unknown_words(embedding, missing)
     asked = directions(np.stack([vector for vector in found if vector is not None]))
-    scores = cosmul_scores(embedding.directions, *asked) if cosmul else embedding.directions @ directions(offset(*asked)[None])[0]
+    scores = (
+        cosmul_scores(embedding.directions, *asked) if cosmul else embedding.directions @ directions(offset(*asked)[None])[0]
+    )
     for word in (a, b, c):
         if (key := embedding.key(word)) is not None:
             scores[embedding.index[key]] = -np.inf
@@ -122,17 +141,8 @@ def suggestions(embedding: Embedding, word: str) -> list[str]:
     return [spelt[near] for near in get_close_matches(unicodedata.normalize("NFD", word), list(spelt), n=3, cutoff=0.6)]
 
 
-def require_known(embedding: Embedding, answers: Sequence[Neighbours]) -> None:
-    """Raise the error for words without a vector.
-
-    Raises:
-        BadInput: there are such words.
-    """
-    if missing := [answer.word for answer in answers if not answer.neighbours]:
-        raise _unknown(embedding, missing)
-
-
-def _unknown(embedding: Embedding, words: Sequence[str]) -> BadInput:
+def unknown_words(embedding: Embedding, words: Sequence[str]) -> BadInput:
+    """Return the error for words without a vector, with units spelt like them."""
     near = list(dict.fromkeys(unit for word in words for unit in suggestions(embedding, word)))
     return BadInput(
         f"{embedding.artifact.path} has no vector for {', '.join(words)}",

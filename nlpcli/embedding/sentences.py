@@ -1,7 +1,9 @@
-"""Text to gensim's corpus file: one sentence a line, keys between blanks, and how often each stands there.
+"""Text to gensim's corpus file: one sentence a line, and how often each unit stands there.
 
 gensim reads this file without Python's lock, each worker from its own place, so that memory stays flat and all processors
-work. Its own scan for the vocabulary is one loop in Python; here words are counted while they are written.
+work. In it a unit is a number, by its first appearance: numbers are shorter than Korean words (gensim's loop over them is
+up to a fifth faster), and any unit can be written, blanks or not. gensim's own scan for the vocabulary, one loop in
+Python, is spared: units are counted while they are written.
 """
 
 from __future__ import annotations
@@ -11,62 +13,85 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, NamedTuple
 
 from nlpcli import console
-from nlpcli.embedding.keys import escape, needs_escape
 from nlpcli.embedding.units import Cutter
-from nlpcli.tokenization.jamo import decompose
 from nlpcli.tokenization.parallel import ordered_map
 
 CHUNK_LINES, CHUNK_CHARACTERS = 2_000, 1 << 20
-MOST_COUNTED = 2_000_000  # different units; more would fill the memory (about 200 bytes each)
+MOST_COUNTED = 1_500_000  # different units; each takes about 400 bytes
 LONGEST_SENTENCE = 10_000  # units; gensim trains on no more at a time
+JOINT = "_"
+
+
+class Codes(dict[str, str]):
+    """Maps a unit to its number, in decimal; a unit that is new gets the next one."""
+
+    given = 0
+
+    def __missing__(self, unit: str) -> str:
+        code = self[unit] = str(self.given)
+        self.given += 1
+        return code
+
+
+class Entry(NamedTuple):
+    """A unit of the vocabulary, its key in the corpus file, and how often it stands there."""
+
+    unit: str
+    code: str
+    seen: int
 
 
 @dataclass
 class CorpusFile:
-    """What was written. `counts` are in order of first appearance; `pruned` is the largest count that was ever dropped."""
+    """What was written. `pruned`: when there were too many units, those seen so many times at most were forgotten."""
 
     path: Path
     lines: int = 0
     sentences: int = 0
     words: int = 0
     pruned: int = 0
+    codes: Codes = field(default_factory=Codes)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, sentences: list[list[str]]) -> None:
-        """Count the units of some sentences, and drop rare ones when there are too many."""
-        self.sentences += len(sentences)
-        self.words += sum(map(len, sentences))
-        self.counts.update(chain.from_iterable(sentences))
+    def write(self, sentences: Iterable[list[str]]) -> str:
+        """Return sentences as they stand in the file, and count their units."""
+        coded = [list(map(self.codes.__getitem__, part)) for units in sentences for part in _parts(units)]
+        self.sentences += len(coded)
+        self.words += sum(map(len, coded))
+        self.counts.update(chain.from_iterable(coded))
         while len(self.counts) > MOST_COUNTED:
-            self.pruned += 1
-            self.counts = Counter({key: n for key, n in self.counts.items() if n > self.pruned})
+            self._prune()
+        return "".join(" ".join(codes) + "\n" for codes in coded)
 
-    def vocabulary(self, min_count: int, max_vocab: int) -> dict[str, int]:
-        """Return the counts of the keys that get a vector: frequent enough, and of these the most frequent."""
-        kept = {key: n for key, n in self.counts.items() if n >= min_count}
+    def _prune(self) -> None:
+        self.pruned += 1
+        for unit in [unit for unit, code in self.codes.items() if self.counts[code] <= self.pruned]:
+            del self.counts[self.codes.pop(unit)]
+
+    def vocabulary(self, min_count: int, max_vocab: int) -> list[Entry]:
+        """Return what gets a vector, in order of first appearance: frequent enough, and of these the most frequent."""
+        kept = [Entry(unit, code, n) for unit, code in self.codes.items() if (n := self.counts[code]) >= min_count]
         if len(kept) > max_vocab:
-            chosen = sorted(kept, key=kept.__getitem__, reverse=True)[:max_vocab]
-            kept = {key: kept[key] for key in sorted(chosen, key=dict(zip(kept, range(len(kept)))).__getitem__)}
+            chosen = set(sorted(kept, key=lambda entry: -entry.seen)[:max_vocab])
+            kept = [entry for entry in kept if entry in chosen]
         return kept
 
 
-def write_corpus(lines: Iterable[str], path: Path, cutter: Cutter, *, jamo: bool, workers: int) -> CorpusFile:
+def write_corpus(lines: Iterable[str], path: Path, cutter: Cutter, workers: int) -> CorpusFile:
     """Cut lines into units and write them as a corpus file. Lines without units are left out.
 
     Args:
-        jamo: spell Hangul in jamo, for FastText's n-grams.
         workers: processes for pieces and morphemes; words are cut faster than they can be passed on.
     """
     corpus = CorpusFile(path)
-    spell = partial(_keys, cutter, jamo)
+    cut = partial(_cut, cutter)
     workers = 1 if cutter.unit == "words" else workers
-    with path.open("w", encoding="utf-8", newline="\n") as f, console.Progress("reading", None, "lines") as progress:
-        for count, sentences in ordered_map(spell, chunks(lines), workers):
-            f.writelines(" ".join(keys) + "\n" for keys in sentences)
-            corpus.add(sentences)
+    with path.open("w", encoding="ascii", newline="\n") as f, console.Progress("reading", None, "lines") as progress:
+        for count, sentences in ordered_map(cut, chunks(lines), workers):
+            f.write(corpus.write(sentences))
             corpus.lines += count
             progress.update(corpus.lines)
     return corpus
@@ -86,40 +111,41 @@ def chunks(lines: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _keys(cutter: Cutter, jamo: bool, lines: list[str]) -> tuple[int, list[list[str]]]:
-    """Return how many lines there were, and the keys of those that have any."""
-    sentences = [units for units in cutter(lines) if units]
-    if jamo:
-        sentences = [[decompose(unit) for unit in units] for units in sentences]
-    if cutter.unit != "words" or any("\\" in line for line in lines):
-        sentences = [[escape(unit) for unit in units] if needs_escape("".join(units)) else units for units in sentences]
-    return len(lines), [part for keys in sentences for part in _parts(keys)]
+def _cut(cutter: Cutter, lines: list[str]) -> tuple[int, list[list[str]]]:
+    """Return how many lines there were, and the units of those that have any."""
+    return len(lines), [units for units in cutter(lines) if units]
 
 
-def _parts(keys: list[str]) -> Iterable[list[str]]:
-    if len(keys) <= LONGEST_SENTENCE:
-        return (keys,)
-    return (keys[i : i + LONGEST_SENTENCE] for i in range(0, len(keys), LONGEST_SENTENCE))
+def _parts(units: list[str]) -> Iterable[list[str]]:
+    if len(units) <= LONGEST_SENTENCE:
+        return (units,)
+    return (units[i : i + LONGEST_SENTENCE] for i in range(0, len(units), LONGEST_SENTENCE))
 
 
 def join_phrases(corpus: CorpusFile, path: Path, *, min_count: int, threshold: float) -> CorpusFile:
-    """Write the corpus anew with pairs that stand together more often than by chance joined by `_` (Mikolov et al. 2013b, 4)."""
+    """Write a corpus anew with pairs of units joined that stand together more often than by chance (`뉴욕_시장`).
+
+    The score of a pair is (its count - min_count) / (count of the first x count of the second) x number of different
+    units (Mikolov et al. 2013b, equation 6); above `threshold` the two are one.
+    """
     from gensim.models.phrases import Phrases
 
     def sentences() -> Iterator[list[str]]:
-        with corpus.path.open(encoding="utf-8", newline="\n") as f:
+        with corpus.path.open(encoding="ascii", newline="\n") as f:
             for line in f:
                 yield line[:-1].split(" ")
 
-    found = Phrases(
-        sentences(), min_count=min_count, threshold=threshold, max_vocab_size=MOST_COUNTED, delimiter="_"
-    ).freeze()
-    joined = CorpusFile(path, lines=corpus.lines)
-    with path.open("w", encoding="utf-8", newline="\n") as f, console.Progress("phrases", corpus.sentences, "lines") as progress:
-        for sentence in sentences():
-            keys = found[sentence]
-            f.write(" ".join(keys) + "\n")
-            joined.add([keys])
+    found = Phrases(sentences(), min_count=min_count, threshold=threshold, max_vocab_size=MOST_COUNTED, delimiter=JOINT)
+    pairs = found.freeze()
+    units = {code: unit for unit, code in corpus.codes.items()}
+    joined = CorpusFile(path, lines=corpus.lines, pruned=corpus.pruned)
+    with (
+        path.open("w", encoding="ascii", newline="\n") as f,
+        console.Progress("phrases", corpus.sentences, "lines") as progress,
+    ):
+        for codes in sentences():
+            known = [code for code in codes if code in units]  # not those that were pruned
+            f.write(joined.write([[JOINT.join(units[part] for part in key.split(JOINT)) for key in pairs[known]]]))
             progress.update(joined.sentences)
-    console.info(f"embed: {len(found.phrasegrams):,} pairs of units were joined to phrases")
+    console.info(f"embed: {len(pairs.phrasegrams):,} pairs of units were joined to phrases")
     return joined

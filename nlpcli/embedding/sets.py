@@ -53,7 +53,9 @@ def read_similarities(path: Path) -> list[Judgement]:
             judgements.append(Judgement(cells[0], cells[1], score))
         elif not first:
             raise BadInput(
-                f"{path}: line {number} is not two words and a score", cause=f"it reads: {line[:80]}", fix="mend or remove the line"
+                f"{path}: line {number} is not two words and a score",
+                cause=f"it reads: {line[:80]}",
+                fix="mend or remove the line",
             )
         first = False
     return _not_empty(judgements, path)

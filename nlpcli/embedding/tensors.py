@@ -28,7 +28,7 @@ def write_matrices(path: Path, matrices: dict[str, np.ndarray]) -> None:
     header, end = {}, 0
     for name, matrix in matrices.items():
         start, end = end, end + matrix.nbytes
-        header[name] = _Tensor("F32", matrix.shape, (start, end))  # type: ignore[arg-type]
+        header[name] = _Tensor("F32", matrix.shape, (start, end))
     encoded = msgspec.json.encode(header)
     encoded += b" " * (-len(encoded) % ALIGNMENT)
     with path.open("wb") as f:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Draft
 from nlpcli.config import checked
-from nlpcli.corpus.readers import Skipped
+from nlpcli.corpus.readers import OnError, Skipped
 from nlpcli.corpus.text import Text, find_text
-from nlpcli.embedding.sentences import MOST_COUNTED, CorpusFile, join_phrases, write_corpus
+from nlpcli.embedding.sentences import MOST_COUNTED, CorpusFile, Entry, join_phrases, write_corpus
 from nlpcli.embedding.settings import EmbeddingSettings, Loss, Model, Objective, Unit, check
 from nlpcli.embedding.units import Cutter
 from nlpcli.embedding.vectors import KIND, TOKENIZER, write_vectors
 from nlpcli.environment import peak_memory_bytes
 from nlpcli.errors import BadInput, UsageError
-from nlpcli.tokenization.jamo import compose
 from nlpcli.tokenization.parallel import processors
 from nlpcli.tokenization.tokenizer import Tokenizer
 
 COMMAND = "nlpcli embed train"
-OnError = Literal["stop", "skip"]
 SENTENCES, PHRASES = "sentences.txt", "phrases.txt"
 
 
@@ -111,7 +108,8 @@ def _cutter(settings: EmbeddingSettings, tokenizer: Path | None, language: str) 
     loaded = Tokenizer.load(tokenizer)
     if language not in loaded.languages:
         raise UsageError(
-            f"{tokenizer} is for {' and '.join(loaded.languages)}; the text is {f'in {language}' if language else 'in a language not said'}",
+            f"{tokenizer} is for {' and '.join(loaded.languages)}",
+            cause=f"the text is in {language}" if language else "nobody said what language the text is in",
             fix=f"add --lang {loaded.languages[0]}",
         )
     return Cutter(settings.unit, settings.lowercase, False, loaded, language)
@@ -121,7 +119,7 @@ def _read(text: Text, cutter: Cutter, settings: EmbeddingSettings, draft: Draft,
     draft.scratch |= {SENTENCES, PHRASES}
     skipped = Skipped(draft.path) if skip else None
     lines = text.lines("train", skipped)
-    corpus = write_corpus(lines, draft.path / SENTENCES, cutter, jamo=settings.jamo, workers=settings.workers)
+    corpus = write_corpus(lines, draft.path / SENTENCES, cutter, settings.workers)
     if skipped is not None:
         draft.metrics["skipped"] = skipped.close()
     if not corpus.words:
@@ -129,9 +127,7 @@ def _read(text: Text, cutter: Cutter, settings: EmbeddingSettings, draft: Draft,
     console.info(f"embed: {corpus.lines:,} lines, {corpus.words:,} {settings.unit}, {len(corpus.counts):,} different")
     if settings.phrases:
         plain = corpus.path
-        corpus = join_phrases(
-            corpus, draft.path / PHRASES, min_count=settings.min_count, threshold=settings.phrase_threshold
-        )
+        corpus = join_phrases(corpus, draft.path / PHRASES, min_count=settings.min_count, threshold=settings.phrase_threshold)
         plain.unlink()
     if corpus.pruned:
         console.warn(
@@ -153,16 +149,16 @@ def _train(corpus: CorpusFile, settings: EmbeddingSettings, cutter: Cutter, draf
             fix=f"give more text, or --min-count {top[0][1]}",
         )
     _describe(corpus, vocabulary, settings, useful_workers(settings.workers, corpus.words))
+    corpus.codes.clear()
     corpus.counts.clear()
     fitted = fit(corpus, settings, vocabulary)
-    words = [compose(key) for key in fitted.keys] if settings.jamo else fitted.keys
-    write_vectors(draft.path, words, fitted.counts, fitted.vectors, fitted.ngrams)
+    write_vectors(draft.path, fitted.words, fitted.counts, fitted.vectors, fitted.ngrams)
     if cutter.tokenizer is not None:
         shutil.copytree(cutter.tokenizer.artifact.path, draft.path / TOKENIZER)
     draft.metrics.update(
         sentences=corpus.sentences,
         words=corpus.words,
-        vocabulary=len(words),
+        vocabulary=len(fitted.words),
         coverage=round(sum(fitted.counts) / corpus.words, 4),
         loss=fitted.loss,
     )
@@ -171,7 +167,7 @@ def _train(corpus: CorpusFile, settings: EmbeddingSettings, cutter: Cutter, draf
     return TrainedEmbedding(
         path=made.path,
         id=made.id,
-        vocabulary=len(words),
+        vocabulary=len(fitted.words),
         dim=settings.dim,
         sentences=corpus.sentences,
         words=corpus.words,
@@ -180,9 +176,9 @@ def _train(corpus: CorpusFile, settings: EmbeddingSettings, cutter: Cutter, draf
     )
 
 
-def _describe(corpus: CorpusFile, vocabulary: dict[str, int], settings: EmbeddingSettings, workers: int) -> None:
-    share = sum(vocabulary.values()) / corpus.words
-    least = min(vocabulary.values())
+def _describe(corpus: CorpusFile, vocabulary: list[Entry], settings: EmbeddingSettings, workers: int) -> None:
+    share = sum(entry.seen for entry in vocabulary) / corpus.words
+    least = min(entry.seen for entry in vocabulary)
     console.info(
         f"embed: {len(vocabulary):,} {settings.unit} get a vector, each seen {least} times or more ({share:.1%} of the text)"
     )

@@ -9,7 +9,9 @@ from typing import Sequence
 from nlpcli.embedding.settings import Unit
 from nlpcli.tokenization.tokenizer import Tokenizer
 
-PUNCTUATION = "".join(chr(c) for c in range(33, 127) if not chr(c).isalnum()) + "“”‘’…·•「」『』《》〈〉【】、。，！？：；～（）"
+PUNCTUATION = (
+    "".join(chr(c) for c in range(33, 127) if not chr(c).isalnum()) + "“”‘’…·•「」『』《》〈〉【】、。，！？：；～（）"
+)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ class Embedding:
         self.ngrams: np.ndarray | None = matrices.get("ngrams")
         self.words, self.counts = _read_vocabulary(artifact.path / VOCABULARY)
         if len(self.words) != len(self.vectors):
-            raise ArtifactError(f"{artifact.path}: {len(self.words):,} keys for {len(self.vectors):,} vectors", fix="make it anew")
+            raise ArtifactError(
+                f"{artifact.path}: {len(self.words):,} keys for {len(self.vectors):,} vectors", fix="make it anew"
+            )
 
     @classmethod
     def load(cls, path: Path | str) -> Embedding:
@@ -85,9 +87,9 @@ class Embedding:
         """Return the mean [dim] of the vectors of a unit's n-grams; None without FastText or n-grams."""
         if self.ngrams is None:
             return None
-        spelt = escape(decompose(unit) if self.config["jamo"] else unit)
+        spelt = decompose(unit) if self.config["jamo"] else unit
         rows = buckets(spelt, self.config["min_n"], self.config["max_n"], len(self.ngrams))
-        return np.asarray(self.ngrams[rows]).mean(axis=0) if rows else None
+        return np.mean(self.ngrams[rows], axis=0) if rows else None
 
     def vector(self, word: str) -> tuple[np.ndarray | None, bool]:
         """Return the vector [dim] of a word (None if there is none), and whether it was composed.
@@ -101,7 +103,8 @@ class Embedding:
         found = [vector for unit in units if (vector := self.unit_vector(unit)) is not None]
         if not found or len(found) < len(units):
             return None, False
-        return np.mean(found, axis=0, dtype=np.float32), True
+        mean: np.ndarray = np.stack(found).mean(axis=0)
+        return mean, True
 
 
 def write_vectors(
@@ -116,7 +119,8 @@ def write_vectors(
 def directions(vectors: np.ndarray) -> np.ndarray:
     """Return vectors [n, dim] at length one; a vector of zeros stays."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    divided: np.ndarray = np.divide(vectors, np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    return divided
 
 
 def _read_vocabulary(path: Path) -> tuple[list[str], np.ndarray]:

@@ -92,6 +92,9 @@ class AttentionSeq2Seq(TranslationModel):
         if c.tie_embeddings != "none":
             self.output.weight = self.tgt_embed.weight
 
+    def embeddings(self) -> tuple[nn.Embedding, nn.Embedding]:
+        return self.encoder.embed, self.tgt_embed
+
     def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
         values, last = self.encoder(src_bs, src_lengths_b)
         return {"values": values, "keys": self.attention.keys(values), "mask": source_mask(src_bs), **last}

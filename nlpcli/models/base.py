@@ -28,6 +28,10 @@ class TranslationModel(nn.Module, ABC):
     output: nn.Linear
 
     @abstractmethod
+    def embeddings(self) -> tuple[nn.Embedding, nn.Embedding]:
+        """Return the embeddings of source and target; they may be one."""
+
+    @abstractmethod
     def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
         """Read the source (ids ending with EOS) once; the result is kept per sentence, not per beam."""
 

@@ -49,6 +49,9 @@ class Seq2Seq(TranslationModel):
         if c.tie_embeddings != "none":
             self.output.weight = self.tgt_embed.weight
 
+    def embeddings(self) -> tuple[nn.Embedding, nn.Embedding]:
+        return self.encoder.embed, self.tgt_embed
+
     def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
         _, last = self.encoder(src_bs, src_lengths_b)
         return dict(last)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from nlpcli.tokenization.dataset import Side
-from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
+from nlpcli.tokenization.sampling import Sampling
+from nlpcli.tokenization.tokenizer import BOS, EOS, PAD, Tokenizer
 
 POOL = 100  # batches whose rows are sorted by length together: enough for little padding, few enough to stay random
 
@@ -55,16 +56,36 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids, lengths
 
 
+class SubwordSampling:
+    """Draws new segmentations of rows of ids, the same for the same step: ids → text → ids.
+
+    Args:
+        alpha: see `Sampling`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, languages: tuple[str, str], alpha: float, seed: int) -> None:
+        self.tokenizer, self.languages, self.alpha, self.seed = tokenizer, languages, alpha, seed
+
+    def draw(self, rows: list[list[int]], side: int, step: int) -> list[list[int]]:
+        """Draw for one side: 0 source, 1 target."""
+        language = self.languages[side]
+        seed = int(np.random.SeedSequence([self.seed, step, side]).generate_state(1)[0])
+        return self.tokenizer.encode(self.tokenizer.decode(rows, language), language, Sampling(self.alpha, seed))
+
+
 class PairBatches:
     """The batches of one split, in an order that follows from (seed, epoch) alone, so that any point can be resumed.
 
     Args:
         batch_tokens: bound on rows × the longest side of a batch, padding and marks included.
         max_length: pairs with more tokens on either side, or with an empty side, are left out and counted.
+        sampling: draws segmentations for training; the budget counts the tokens of the best ones.
     """
 
-    def __init__(self, src: Side, tgt: Side, *, batch_tokens: int, max_length: int, seed: int) -> None:
-        self.src, self.tgt, self.batch_tokens, self.seed = src, tgt, batch_tokens, seed
+    def __init__(
+        self, src: Side, tgt: Side, *, batch_tokens: int, max_length: int, seed: int, sampling: SubwordSampling | None = None
+    ) -> None:
+        self.src, self.tgt, self.batch_tokens, self.seed, self.sampling = src, tgt, batch_tokens, seed, sampling
         src_lengths, tgt_lengths = src.lengths, tgt.lengths
         self.empty = np.flatnonzero((src_lengths == 0) | (tgt_lengths == 0))
         self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
@@ -88,10 +109,12 @@ class PairBatches:
         order = self.rows[np.argsort(self.sort_keys[self.rows], kind="stable")]
         return list(by_token_budget(order.tolist(), self.sizes, self.batch_tokens))
 
-    def load(self, rows: Sequence[int]) -> Batch:
-        """Read the rows' ids and set them side by side for teacher forcing."""
-        src_bs, src_lengths_b = pad([[*self.src[i].tolist(), EOS] for i in rows])
-        tgt = [self.tgt[i].tolist() for i in rows]
+    def load(self, rows: Sequence[int], step: int | None = None) -> Batch:
+        """Read the rows' ids and set them side by side for teacher forcing; with `step`, sampled if there is sampling."""
+        src, tgt = ([side[i].tolist() for i in rows] for side in (self.src, self.tgt))
+        if self.sampling and step is not None:
+            src, tgt = self.sampling.draw(src, 0, step), self.sampling.draw(tgt, 1, step)
+        src_bs, src_lengths_b = pad([[*ids, EOS] for ids in src])
         tgt_in, _ = pad([[BOS, *ids] for ids in tgt])
         tgt_out, _ = pad([[*ids, EOS] for ids in tgt])
         return Batch(src_bs, src_lengths_b, tgt_in, tgt_out)

@@ -12,7 +12,8 @@ from nlpcli import console
 from nlpcli.corpus.readers import read_lines
 from nlpcli.errors import BadInput
 from nlpcli.tokenization.parallel import chunks, ordered_map
-from nlpcli.tokenization.tokenizer import Sampling, Tokenizer, normalized
+from nlpcli.tokenization.sampling import Sampling
+from nlpcli.tokenization.tokenizer import Tokenizer, normalized
 
 Form = Literal["pieces", "ids"]
 EncodedForm = Literal["pieces", "ids", "json"]

@@ -9,10 +9,11 @@ mark's own id is dropped) and into jamo. Both are undone by decoding, so nothing
 
 from __future__ import annotations
 
+import random
 import unicodedata
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterable, Literal, NamedTuple, Sequence
+from typing import Iterable, Literal, Sequence
 
 import numpy as np
 import sentencepiece
@@ -21,25 +22,14 @@ from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.errors import UsageError
 from nlpcli.tokenization.jamo import compose, decompose, positions
 from nlpcli.tokenization.morphemes import cut
+from nlpcli.tokenization.sampling import BLANK, Sampling, SubwordSampler
 
 PAD, UNK, BOS, EOS = range(4)
 JOINT = "joint"
-BLANK = "\u2581"  # ▁, SentencePiece's sign for a blank
 MARK = "\uf8f0"  # between morphemes, in SentencePiece's input only; from the private use area, so that no text needs it
 STAND_INS = range(0xE000, 0xF800)
 Normalization = Literal["nfc", "nfkc", "none"]
 Pretokenizer = Literal["none", "kiwi"]
-
-
-class Sampling(NamedTuple):
-    """Draw a segmentation instead of taking the best one.
-
-    `alpha` is BPE-dropout's probability (Provilkov et al. 2020), or subword regularisation's smoothing of the lattice
-    for a unigram model (Kudo 2018, section 3.2). The same seed gives the same draw.
-    """
-
-    alpha: float
-    seed: int
 
 
 class Tokenizer:
@@ -93,7 +83,10 @@ class Tokenizer:
         """Encode lines to ids [tokens] (int32), one line after another, and their number a line [lines] (int64)."""
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
-        rows = processor.encode(texts, return_type="numpy", num_threads=1, **_sampled(sampling))
+        if sampling:
+            rows = [np.array(list(map(processor.piece_to_id, row)), np.int32) for row in self._draw(texts, language, sampling)]
+        else:
+            rows = processor.encode(texts, return_type="numpy", num_threads=1)
         for row, swaps in stand_ins.items():
             rows[row] = _swap(rows[row].tolist(), swaps, processor)
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -108,7 +101,8 @@ class Tokenizer:
         """Encode lines to pieces, in which ▁ stands for a blank; unknown characters stand for themselves."""
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
-        rows: list[list[str]] = processor.encode(texts, out_type=str, num_threads=1, **_sampled(sampling))
+        rows: list[list[str]]
+        rows = self._draw(texts, language, sampling) if sampling else processor.encode(texts, out_type=str, num_threads=1)
         for row, swaps in stand_ins.items():
             ids = [processor.piece_to_id(piece) for piece in rows[row]]
             rows[row] = [processor.id_to_piece(int(i)) for i in _swap(ids, swaps, processor)]
@@ -156,6 +150,21 @@ class Tokenizer:
             )
         return self.processors[language]
 
+    @cached_property
+    def _samplers(self) -> dict[str, SubwordSampler]:
+        config = self.artifact.manifest.config
+        kind, symbols = config["kind"], [*config["user_symbol"], *([MARK] if self.pretokenizer == "kiwi" else [])]
+        if kind not in ("bpe", "unigram"):
+            raise UsageError(
+                f"{self.artifact.path}: a vocabulary of kind {kind} cuts each text in one way, there is nothing to draw",
+                fix="use a tokenizer of --kind bpe or unigram for sampling",
+            )
+        return {language: SubwordSampler(self.processors[language], kind, symbols) for language in self.languages}
+
+    def _draw(self, texts: list[str], language: str, sampling: Sampling) -> list[list[str]]:
+        rng, sampler = random.Random(sampling.seed), self._samplers[language]
+        return [sampler.sample(text, sampling.alpha, rng) for text in texts]
+
     def _cuts(self, language: str) -> bool:
         return self.pretokenizer == "kiwi" and language == "ko"
 
@@ -190,13 +199,6 @@ def to_model(texts: list[str], *, cut_ko: bool, jamo: bool) -> list[str]:
     if cut_ko:
         texts = [MARK.join(cut(text)) for text in texts]
     return [decompose(text) for text in texts] if jamo else texts
-
-
-def _sampled(sampling: Sampling | None) -> dict[str, Any]:
-    if sampling is None:
-        return {}
-    sentencepiece.set_random_generator_seed(sampling.seed)
-    return {"enable_sampling": True, "alpha": sampling.alpha, "nbest_size": -1}
 
 
 def _stand_ins(text: str, reserved: Iterable[str], processor: sentencepiece.SentencePieceProcessor) -> dict[str, str]:

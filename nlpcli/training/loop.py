@@ -138,7 +138,7 @@ class Trainer:
         rate = learning_rate(s, p.step, share)
         set_learning_rate(self.optimizer, rate)
         self.model.train()
-        batch = self.batches.load(rows).to(self.fabric.device)
+        batch = self.batches.load(rows, p.step).to(self.fabric.device)
         loss, tokens = self._wrapped(batch, s.label_smoothing, s.teacher_forcing)
         self._optimizer.zero_grad()
         self.fabric.backward(loss / tokens)

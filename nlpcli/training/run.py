@@ -13,7 +13,7 @@ from nlpcli.artifacts import Artifact, Draft
 from nlpcli.environment import peak_memory_bytes
 from nlpcli.errors import ArtifactError, BadInput, Interrupted, RunFailed
 from nlpcli.models import build_model
-from nlpcli.tokenization.batches import PairBatches
+from nlpcli.tokenization.batches import PairBatches, SubwordSampling
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.training.checkpoint import load_state, save_weights
 from nlpcli.training.interrupts import resume_command, stop_on_signals
@@ -21,6 +21,7 @@ from nlpcli.training.loop import Evaluation, SavePoint, Step, Trainer
 from nlpcli.training.optimisation import make_optimizer
 from nlpcli.training.report import LOG, LOG_EVERY, Checkpoints, MetricsLog, ProgressLine
 from nlpcli.training.settings import STATE, TrainSettings, differences
+from nlpcli.training.transfer import load_embeddings
 from nlpcli.training.validation import Validation
 
 SPLITS = ("train", "valid")
@@ -36,7 +37,7 @@ def run(draft: Draft, dataset: Dataset, model_config: Any, settings: TrainSettin
     draft.logs.add(LOG)
     draft.scratch.add(STATE)
     trainer = make_trainer(dataset, draft.manifest.config, model_config, settings)
-    checkpoints = Checkpoints(draft.path, draft.manifest.config, [dataset.artifact.id])
+    checkpoints = Checkpoints(draft.path, draft.manifest.config, [i.id for i in draft.manifest.inputs])
     if draft.resumed:
         _take_up(draft, trainer, checkpoints)
     log, line = MetricsLog(draft.path, trainer), ProgressLine()
@@ -76,14 +77,27 @@ def make_trainer(dataset: Dataset, config: dict[str, Any], model_config: Any, se
         f"model: {config['architecture']}, {sum(p.numel() for p in model.parameters()):,} parameters, {config['device']}, "
         f"{'bfloat16' if config['precision'] == 'bf16' else 'float32'}, {len(train.epoch(0)):,} batches an epoch"
     )
-    return Trainer(fabric, model, make_optimizer(model, settings), train, settings, validation)
+    optimizer = make_optimizer(model, settings)
+    load_embeddings(model, optimizer, dataset, settings)
+    return Trainer(fabric, model, optimizer, train, settings, validation)
 
 
 def _batches(dataset: Dataset, split: str, settings: TrainSettings) -> PairBatches:
     if split not in dataset.splits:
         raise _no_pairs(dataset, split, "the split is missing")
-    sides = dataset.side(split, dataset.src), dataset.side(split, dataset.tgt)
-    batches = PairBatches(*sides, batch_tokens=settings.batch_tokens, max_length=settings.max_length, seed=settings.seed)
+    languages = dataset.src, dataset.tgt
+    src, tgt = (dataset.side(split, language) for language in languages)
+    sampling = None
+    if settings.subword_sampling:
+        sampling = SubwordSampling(dataset.tokenizer, languages, settings.subword_sampling, settings.seed)
+    batches = PairBatches(
+        src,
+        tgt,
+        batch_tokens=settings.batch_tokens,
+        max_length=settings.max_length,
+        seed=settings.seed,
+        sampling=sampling,
+    )
     if not len(batches.rows):
         raise _no_pairs(dataset, split, f"all are empty on one side or longer than --max-length {settings.max_length} tokens")
     if len(batches.empty) or len(batches.too_long):

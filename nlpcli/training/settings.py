@@ -27,6 +27,9 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     clip_norm: PositiveFloat = 1.0
     label_smoothing: Probability = 0.1
     teacher_forcing: Share = 1.0
+    subword_sampling: Share = 0.0
+    embeddings: tuple[str, ...] = ()
+    freeze_embeddings: bool = False
     eval_every: Positive = 250
     eval_sentences: Positive = 200
     patience: Positive = 8

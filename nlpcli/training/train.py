@@ -78,8 +78,13 @@ def train(
     _check_tokenizer(dataset, tokenizer)
     check(model_config, dataset.tokenizer)
     config = _resolved(architecture, dataset, model_config, train_settings)
+    inputs = [dataset.artifact.as_input("dataset", out)]
+    if train_settings.embeddings:
+        from nlpcli.training.transfer import embedding_inputs
+
+        inputs += embedding_inputs(train_settings, out)
     if resume == "auto" and artifacts.is_artifact(out):
-        return _already_finished(out, config, dataset.artifact.id)
+        return _already_finished(out, config, [i.id for i in inputs])
     from nlpcli.training.run import run  # Fabric takes seconds to import; what is refused is refused before
 
     with artifacts.create(
@@ -88,7 +93,7 @@ def train(
         command=f"{COMMAND} {architecture}",
         config=config,
         config_source=config_source,
-        inputs=[dataset.artifact.as_input("dataset", out)],
+        inputs=inputs,
         seed=train_settings.seed,
         force=force,
         keep=True,
@@ -166,13 +171,14 @@ def _resolved(architecture: str, dataset: Dataset, model_config: Any, settings: 
     device = pick_device(settings.device)
     chosen = {"device": device, "precision": pick_precision(settings.precision, device)}
     facts = {"architecture": architecture, "src": dataset.src, "tgt": dataset.tgt, "tokenizer_id": dataset.tokenizer.id}
-    return {**facts, **msgspec.to_builtins(model_config), **msgspec.to_builtins(settings), **chosen}
+    plain = [msgspec.json.decode(msgspec.json.encode(part)) for part in (model_config, settings)]
+    return {**facts, **plain[0], **plain[1], **chosen}
 
 
-def _already_finished(out: Path, config: dict[str, Any], dataset_id: str) -> Trained:
+def _already_finished(out: Path, config: dict[str, Any], inputs: list[str]) -> Trained:
     found = artifacts.open_artifact(out, "model")
     differing = differences(found.manifest.config, config)
-    if differing or [i.id for i in found.manifest.inputs] != [dataset_id]:
+    if differing or [i.id for i in found.manifest.inputs] != inputs:
         raise OutputExists(
             f"{out} is finished, with other settings or data",
             cause="; ".join(differing) or "it was trained on another dataset",

@@ -94,9 +94,10 @@ def test_stdin_is_translated_window_by_window(learnt: Learnt, monkeypatch: pytes
             assert len(written) == number // 3 * 3
             yield (line + "\n").encode()
 
+    asked = lines()
     monkeypatch.setattr(module, "STREAM_WINDOW", 3)
     monkeypatch.setattr(console, "write_out", written.extend)
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=lines()))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=SimpleNamespace(readline=lambda _: next(asked, b""))))
     translate(model=learnt.path, device="cpu")
     assert written == [*learnt.tgt, ""]
 

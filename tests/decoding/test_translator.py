@@ -152,6 +152,10 @@ class Says(TranslationModel):
         self.table = torch.nn.functional.one_hot(torch.tensor([*ids, EOS]), vocab).float() * 50
         self.output = nn.Linear(vocab, vocab, bias=False)
         nn.init.eye_(self.output.weight)
+        self.embed = nn.Embedding(vocab, 1)
+
+    def embeddings(self) -> tuple[nn.Embedding, nn.Embedding]:
+        return self.embed, self.embed
 
     def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
         return {"rows": src_bs[:, 0]}

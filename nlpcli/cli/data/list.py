@@ -39,7 +39,8 @@ def _print(listing: Any) -> None:
     for one in listing.found:
         splits = ", ".join(name if count is None else f"{name} {count:,}" for name, count in one.splits.items())
         where = f"{one.path}" if not one.shadowed else f"{one.path} (hidden by the one {one.shadowed})"
-        rows.append([one.name, one.kind, " ".join(one.languages), splits, console.size(one.bytes), one.licence, where])
+        row = [one.name, one.kind, " ".join(one.languages), splits, console.size(one.bytes), one.licence, where]
+        rows.append([_printable(text) for text in row])
     console.table(["name", "kind", "languages", "splits (lines)", "size", "licence", "where"], rows)
     offers = [
         [one.name, one.about, "" if one.bytes is None else console.size(one.bytes), "yes" if one.verified else "", one.licence]
@@ -49,3 +50,8 @@ def _print(listing: Any) -> None:
     if offers:
         console.out("")
         console.table(["nlpcli data fetch NAME", "about", "download", "digest known", "licence"], offers)
+
+
+def _printable(text: str) -> str:
+    """Names and licences come from the disk; a terminal must not obey them."""
+    return "".join(c if c.isprintable() else "?" for c in text)

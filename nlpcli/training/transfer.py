@@ -1,0 +1,73 @@
+"""Begin from word vectors that were trained before: `--embeddings DIR [--freeze-embeddings]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nlpcli import artifacts, console
+from nlpcli.artifacts import Input
+from nlpcli.embedding.mapping import map_vectors
+from nlpcli.errors import UsageError
+from nlpcli.models.base import TranslationModel
+from nlpcli.tokenization.dataset import Dataset
+from nlpcli.training.settings import TrainSettings
+
+
+def embedding_inputs(settings: TrainSettings, out: Path) -> list[Input]:
+    """Return the embeddings as lineage of the model that will stand at `out`."""
+    return [artifacts.open_artifact(path, "embedding").as_input("embedding", out) for path in settings.embeddings]
+
+
+def load_embeddings(
+    model: TranslationModel, optimizer: torch.optim.Optimizer, dataset: Dataset, settings: TrainSettings
+) -> None:
+    """Copy pretrained vectors into the model's embeddings, each embedding into the side of its language.
+
+    The vectors are scaled, all by one factor, to the standard deviation that fresh embeddings have: word2vec's are several
+    times as long, and would drown what the cell says (and, shared with the output layer, blow up its logits).
+    With `freeze_embeddings` the rows found are put back after every step, so they stay as they are to the last bit while
+    the others are learnt. Where the output layer shares them (`tie_embeddings`), its rows stay as well.
+
+    Raises:
+        UsageError: an embedding of another language or another size.
+    """
+    for path in settings.embeddings:
+        language = _language(path, dataset)
+        layer = dict(zip((dataset.src, dataset.tgt), model.embeddings()))[language]
+        processor = dataset.tokenizer.of(language)
+        pieces = [processor.id_to_piece(i) for i in range(processor.vocab_size())]
+        mapped = map_vectors(Path(path), pieces, layer.embedding_dim)
+        rows, vectors = torch.from_numpy(mapped.found).nonzero()[:, 0], torch.from_numpy(mapped.vectors)
+        with torch.no_grad():
+            layer.weight[rows] = (vectors[rows] * (layer.embedding_dim**-0.5 / vectors[rows].std())).to(layer.weight)
+        if settings.freeze_embeddings:
+            _freeze(layer, rows.to(layer.weight.device), optimizer)
+        console.info(
+            f"embeddings: {language}: {len(rows):,} of {len(pieces):,} pieces from {path}"
+            f"{', frozen' if settings.freeze_embeddings else ''}"
+        )
+
+
+def _language(path: str, dataset: Dataset) -> str:
+    found = artifacts.read_artifact(path, "embedding").manifest.config["language"]
+    if found not in (dataset.src, dataset.tgt):
+        raise UsageError(
+            f"--embeddings {path}: which side of {dataset.src}-{dataset.tgt} is it for?",
+            cause=f"its language is {found or 'not known'}",
+            fix=f"train it with --lang {dataset.src} or --lang {dataset.tgt}",
+        )
+    return str(found)
+
+
+def _freeze(layer: nn.Embedding, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    kept = layer.weight.detach()[rows].clone()
+
+    @torch.no_grad()
+    def put_back(*_: Any) -> None:
+        layer.weight[rows] = kept
+
+    optimizer.register_step_post_hook(put_back)
