@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 import msgspec
 
-from nlpcli.corpus.decode import UTF16, Decoder, Lines, Recoding, raw_blocks
+from nlpcli.corpus.decode import Decoder, Lines, Recoding, raw_blocks
 from nlpcli.corpus.kinds import LABEL, Part
 from nlpcli.errors import BadInput
 
@@ -60,7 +60,7 @@ class Reader:
     @property
     def unequal(self) -> bool:
         """Whether one file has more lines than the other. (Those of UTF-16 are not to be counted by their bytes.)"""
-        return len(set(self.counts)) > 1 and not any(decoder.guess == UTF16 for decoder in self.decoders)
+        return len(set(self.counts)) > 1 and not any(decoder.utf16 for decoder in self.decoders)
 
     def _lines(self, number: int, lines: list[Lines]) -> Block:
         count = len(lines[0].texts)

@@ -47,13 +47,13 @@ class Decoder:
         self.path = path
         self.recoding = recoding
         self.guesses: Counter[str] = Counter()
-        self.started = False
+        self.started = self.utf16 = False
 
     def decode(self, raws: Sequence[bytes]) -> Lines:
         """Return the texts of raw lines."""
         first, self.started = not self.started, True
         if first and _is_utf16(raws):
-            self.guesses[UTF16] += 1
+            self.utf16, self.guesses[UTF16] = True, 1
         lines = self._at_once(raws) or self._one_by_one(raws)
         if first and lines.texts[0].startswith("\ufeff"):
             lines.texts[0] = lines.texts[0][1:]
@@ -69,7 +69,7 @@ class Decoder:
         """Decode all lines in one step, which is what makes a clean file fast."""
         joined = b"\n".join(raws)
         recoded = self.recoding is not None and self.recoding.whole
-        if UTF16 in self.guesses or recoded or max(map(len, raws)) >= LONGEST_LINE:
+        if self.utf16 or recoded or max(map(len, raws)) >= LONGEST_LINE:
             return None
         try:
             lines = Lines(joined.decode("utf-8").split("\n"))
@@ -85,9 +85,9 @@ class Decoder:
             text = None
             if len(raw) >= LONGEST_LINE:
                 lines.reject("long", row, raw)
-            elif UTF16 in self.guesses or (text := self._text(raw, lines, row)) is None:
-                if self.guesses.total() < GUESSES and UTF16 not in self.guesses:
-                    self.guesses[likely_encoding(raw)] += 1
+            elif self.utf16 or (text := self._text(raw, lines, row)) is None:
+                if self.guesses.total() < GUESSES and not self.utf16:
+                    self.guesses[likely_encoding(b" " + raw)] += 1  # a line alone is never UTF-16
                 lines.reject("not-utf8", row, raw)
             lines.texts.append(text or "")
         _cut_returns(lines)

@@ -16,7 +16,8 @@ import msgspec
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
 from nlpcli.corpus.names import SPLIT_NAMES, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import BadLine, numbered_lines, read_lines, read_pairs, read_records, refuse, uncompressed
+from nlpcli.corpus.readers import BadLine, numbered_lines, read_lines, refuse, uncompressed
+from nlpcli.corpus.tables import read_pairs, read_records
 from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput, UsageError
 

@@ -14,16 +14,17 @@ _TO_LATIN1 = str.maketrans(_SPECIALS)
 _LATER = "[\x80-\xbf" + "".join(_SPECIALS) + "]"  # what a byte after the first of a UTF-8 sequence is read as
 _SEQUENCE = re.compile(f"[Â-ß]{_LATER}|[à-ï]{_LATER}{{2}}|[ð-ô]{_LATER}{{3}}")
 _RUN = re.compile(f"(?:{_SEQUENCE.pattern})+")
-_HANGUL_RUN = re.compile("(?:[°-È][¡-þ]){3,}")
+_HANGUL_RUN = re.compile("[°-È][¡-þ](?:[ ,.!?]*[°-È][¡-þ]){2,}")
 _QUOTES = "‘’“”–—…•‹›"
 _AFTER_WORDS = set(_QUOTES + "«»\xa0·°´¿¡®™©ªº²³¹")  # may follow an accented letter in good text: café…”, été »
 
 
 def unscramble(text: str) -> str:
     """Return the text with its mojibake turned back, or as it is if there is none."""
+    text = _HANGUL_RUN.sub(lambda run: _hangul(run[0]) or run[0], text)
     if any(_convincing(run[0]) for run in _RUN.finditer(text)):
         text = _RUN.sub(lambda run: _decoded(run[0]) or run[0], text)
-    return _HANGUL_RUN.sub(lambda run: _hangul(run[0]) or run[0], text)
+    return text
 
 
 def _convincing(run: str) -> bool:
@@ -47,8 +48,13 @@ def _decoded(run: str) -> str:
 
 
 def _hangul(run: str) -> str:
+    """Return the Korean that a run says as CP949; nothing if it may be UTF-8 (Ã© Ã¨ Ãª) or a row of signs (°±²³´µ)."""
+    letters = [c for c in run if not c.isascii()]
+    if set(letters[::2]) <= set("ÂÃ") or all(c < "À" for c in letters):
+        return ""
     try:
         text = run.encode("latin-1").decode("cp949")
     except UnicodeError:
         return ""
-    return text if len(set(text)) >= 3 and all("가" <= c <= "힣" for c in text) else ""
+    syllables = {c for c in text if not c.isascii()}
+    return text if len(syllables) >= 3 and all("가" <= c <= "힣" for c in syllables) else ""

@@ -10,7 +10,8 @@ from typing import Iterator
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
 from nlpcli.corpus.names import Corpus, find_corpus
-from nlpcli.corpus.readers import read_lines, read_pairs
+from nlpcli.corpus.readers import read_lines
+from nlpcli.corpus.tables import read_pairs
 from nlpcli.errors import BadInput
 
 COMMAND = "nlpcli data prepare"

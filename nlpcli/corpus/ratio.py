@@ -11,7 +11,7 @@ FAR = 5.0  # robust standard deviations of the log ratio
 MIN_CHARS = 20  # the longer side has at least so many characters: `Yes.` may be long in another language
 MIN_PAIRS = 100  # fewer have no proportion to speak of
 MIN_SPREAD = 0.1  # of the log ratio, for corpora that are more regular than language is
-BIN, LIMIT = 0.01, 8.0
+BIN, LIMIT = 0.002, 8.0
 BINS = round(2 * LIMIT / BIN) + 1
 
 

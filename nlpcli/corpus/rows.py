@@ -10,18 +10,8 @@ from typing import Iterator
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
 from nlpcli.corpus.names import FORMATS, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import (
-    BadLine,
-    Skipped,
-    Table,
-    find_table,
-    open_bytes,
-    raw_lines,
-    raw_pairs,
-    refuse,
-    text_or_bad,
-    uncompressed,
-)
+from nlpcli.corpus.readers import BadLine, Skipped, open_bytes, raw_lines, raw_pairs, refuse, text_or_bad, uncompressed
+from nlpcli.corpus.tables import Table, find_table
 from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput
 

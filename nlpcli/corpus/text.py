@@ -11,7 +11,8 @@ import msgspec
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
 from nlpcli.corpus.names import FORMATS, LANGUAGE, NO_LANGUAGES, SPLIT_NAMES, find_splits, resolve
-from nlpcli.corpus.readers import Skipped, read_lines, read_records, uncompressed
+from nlpcli.corpus.readers import Skipped, read_lines, uncompressed
+from nlpcli.corpus.tables import read_records
 from nlpcli.errors import BadInput, UsageError
 
 PLAIN = ".txt"

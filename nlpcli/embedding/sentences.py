@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from statistics import median_low
 from typing import Iterable, Iterator, NamedTuple
 
 from nlpcli import console
@@ -62,21 +63,23 @@ class CorpusFile:
         self.sentences += len(coded)
         self.words += sum(map(len, coded))
         self.counts.update(chain.from_iterable(coded))
-        while len(self.counts) > MOST_COUNTED:
+        if len(self.counts) > MOST_COUNTED:
             self._prune()
         return "".join(" ".join(codes) + "\n" for codes in coded)
 
     def _prune(self) -> None:
-        self.pruned += 1
-        for unit in [unit for unit, code in self.codes.items() if self.counts[code] <= self.pruned]:
+        """Forget the rarer half of the units, and all that are as rare."""
+        limit = median_low(self.counts.values())
+        self.pruned = max(self.pruned, limit)
+        for unit in [unit for unit, code in self.codes.items() if self.counts[code] <= limit]:
             del self.counts[self.codes.pop(unit)]
 
     def vocabulary(self, min_count: int, max_vocab: int) -> list[Entry]:
         """Return what gets a vector, in order of first appearance: frequent enough, and of these the most frequent."""
         kept = [Entry(unit, code, n) for unit, code in self.codes.items() if (n := self.counts[code]) >= min_count]
         if len(kept) > max_vocab:
-            chosen = set(sorted(kept, key=lambda entry: -entry.seen)[:max_vocab])
-            kept = [entry for entry in kept if entry in chosen]
+            order = sorted(range(len(kept)), key=lambda i: (-kept[i].seen, -i))  # of equals the last is first, as with gensim
+            kept = [kept[i] for i in sorted(order[:max_vocab])]
         return kept
 
 
@@ -126,7 +129,7 @@ def join_phrases(corpus: CorpusFile, path: Path, *, min_count: int, threshold: f
     """Write a corpus anew with pairs of units joined that stand together more often than by chance (`뉴욕_시장`).
 
     The score of a pair is (its count - min_count) / (count of the first x count of the second) x number of different
-    units (Mikolov et al. 2013b, equation 6); above `threshold` the two are one.
+    units and pairs (Mikolov et al. 2013b, equation 6, as gensim has it); above `threshold` the two are one.
     """
     from gensim.models.phrases import Phrases
 

@@ -72,10 +72,12 @@ class Embedding:
         return Cutter(c["unit"], c["lowercase"], c["strip_punctuation"], tokenizer, c["language"])
 
     def key(self, word: str) -> str | None:
-        """Return the unit that a word is by itself, if it is one: written as the text was, for pieces with ▁ before it."""
+        """Return the unit that a word is: itself, or the only one that it is cut into (`학교,` is 학교; a piece is ▁학교)."""
         word = unicodedata.normalize("NFC", word.lower() if self.config["lowercase"] else word)
-        forms = [f"▁{word}", word] if self.config["unit"] == "pieces" else [word]
-        return next((form for form in forms if form in self.index), None)
+        if word in self.index and self.config["unit"] != "pieces":
+            return word
+        units = self.cut([word])[0]
+        return next((unit for unit in (*units, word) if unit in self.index), None) if len(units) == 1 else None
 
     def unit_vector(self, unit: str) -> np.ndarray | None:
         """Return the vector [dim] of a unit, for FastText also of one that was never seen; None if there is none."""

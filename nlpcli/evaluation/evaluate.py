@@ -12,7 +12,8 @@ import msgspec
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Input, text_input
 from nlpcli.corpus.names import find_corpus
-from nlpcli.corpus.readers import read_aligned, read_lines, read_pairs, uncompressed
+from nlpcli.corpus.readers import read_aligned, read_lines, uncompressed
+from nlpcli.corpus.tables import read_pairs
 from nlpcli.errors import BadInput, OutputExists, UsageError
 from nlpcli.evaluation.scores import METRICS, Score, by_length, score
 from nlpcli.files import write_text

@@ -10,7 +10,7 @@ import pytest
 
 from nlpcli.corpus.names import Corpus, bundled_samples, find_corpus
 from nlpcli.corpus.prepare import prepare_data
-from nlpcli.corpus.readers import read_pairs
+from nlpcli.corpus.tables import read_pairs
 from nlpcli.errors import BadInput, NlpcliError, UsageError
 
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpcli.corpus.readers import likely_encoding, read_lines, read_pairs
+from nlpcli.corpus.readers import likely_encoding, read_lines
+from nlpcli.corpus.tables import read_pairs
 from nlpcli.errors import BadInput
 
 if sys.version_info >= (3, 14):

@@ -186,6 +186,15 @@ def test_a_group_too_large_for_the_sizes_is_said_with_its_number(capfd: pytest.C
     assert leaks([read("train", "dropped"), read("test", "dropped")]) == []
 
 
+def test_what_is_dropped_leaks_neither_into_valid_nor_into_test() -> None:
+    corpus(train=[(f"{n}번", f"Sentence {n // 3}.") for n in range(300)])
+    made = divided(valid="30", test="30", on_overlap="drop")
+    assert leaks([read(split) for split in made.rows]) == []
+    assert (made.rows["test"], made.largest_group) == (30, 1)
+    assert made.dropped["valid"] > 20
+    assert made.dropped["test"] > 20
+
+
 # What is there already
 
 
