@@ -1,6 +1,7 @@
 # make demo   install, then train, translate and score Korean → English on the bundled sample (about 6 minutes on 2 cores)
 # make test   install with the test extra, then run the tests
 # make check  lint, format and types
+# make bench-text KO=korean.txt EN=english.txt FASTTEXT=python-with-fasttext   tokenize and embed beside their peers
 
 PYTHON ?= python3
 VENV   := .venv
@@ -8,7 +9,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench-text clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -21,6 +22,11 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-text: $(VENV)/installed-dev
+	$(PIP) install tokenizers
+	$(BIN)/python benchmarks/tokenize.py --text ko=$(KO) --text en=$(EN) --out benchmarks/results/tokenize.json
+	$(BIN)/python benchmarks/embed.py --text $(KO) --fasttext $(FASTTEXT) --out benchmarks/results/embed.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

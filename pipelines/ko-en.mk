@@ -1,8 +1,9 @@
-# Korean → English, from text to scores: data → tokenize → train → translate → evaluate.
+# Korean → English, from text to scores: data → tokenize → train → translate → evaluate. Word vectors: embeddings.mk.
 # Each target is an artifact's manifest, which is written last, so make redoes what is missing and nothing else.
 #
 #   make -f pipelines/ko-en.mk                              the bundled sample, seq2seq
 #   make -f pipelines/ko-en.mk MODEL=attention              the same with attention
+#   make -f pipelines/ko-en.mk check clean stats            what is wrong with the data; mended; how the vocabulary fits
 #   make -f pipelines/ko-en.mk DATA=corpora/ko-en WORK=work/mine MODEL=attention MINUTES=30
 
 NLPCLI  ?= nlpcli
@@ -16,11 +17,24 @@ BEAM    ?= 4
 TRAIN   ?= --config pipelines/ko-en.toml
 
 .DELETE_ON_ERROR:
-.PHONY: all scores show
+.PHONY: all scores show check clean stats
 all: scores
 
 $(WORK)/data/manifest.json:
 	$(NLPCLI) data prepare --data $(DATA) --src $(SRC) --tgt $(TGT) --out $(@D) --force
+
+check:
+	$(NLPCLI) data check --data $(DATA) --src $(SRC) --tgt $(TGT)
+
+$(WORK)/clean/manifest.json:
+	$(NLPCLI) data clean --data $(DATA) --src $(SRC) --tgt $(TGT) --out $(@D) --force
+
+clean: $(WORK)/clean/manifest.json
+	@echo "next: make -f pipelines/ko-en.mk DATA=$(WORK)/clean"
+
+stats: $(WORK)/tokenizer/manifest.json
+	$(NLPCLI) data stats --data $(WORK)/data
+	$(NLPCLI) tokenize stats --tokenizer $(WORK)/tokenizer --data $(WORK)/data
 
 $(WORK)/tokenizer/manifest.json: $(WORK)/data/manifest.json
 	$(NLPCLI) tokenize train --data $(WORK)/data --out $(@D) --force

@@ -158,6 +158,7 @@ class _Clean:
                         bad[row] = True
                         rules = why.setdefault(row, [])
                         rules += [rule] if rule not in rules else []
+        assert bad[list(examined.block.unread)].all(), "a row that cannot be read would be kept, without its text"
         return bad, why
 
     def _judge_among_others(

@@ -84,7 +84,7 @@ class Decoder:
         for row, raw in enumerate(raws):
             text = None
             if len(raw) >= LONGEST_LINE:
-                lines.reject("long", row, raw)
+                lines.reject("oversized", row, raw)
             elif self.utf16 or (text := self._text(raw, lines, row)) is None:
                 if self.guesses.total() < GUESSES and not self.utf16:
                     self.guesses[likely_encoding(b" " + raw)] += 1  # a line alone is never UTF-16

@@ -184,7 +184,8 @@ _NONE: Hashes = np.empty(0, np.uint64)
 
 
 def _hashes(texts: list[str]) -> Hashes:
-    return np.fromiter(map(hash, texts), np.int64, len(texts)).view(np.uint64)
+    """Return hashes of the texts' UTF-8 (of the texts themselves, ㄱ and 11 would have the same: U+3131 is stored as 31 31)."""
+    return np.fromiter(map(hash, map(str.encode, texts)), np.int64, len(texts)).view(np.uint64)
 
 
 def _together(one: Hashes, other: Hashes) -> Hashes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from array import array
-from typing import Any, Iterable
+from typing import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Hashes = NDArray[np.uint64]  # one a row; NOTHING where the text is empty
 Labels = NDArray[np.int64]  # one a row: the number of its group
 
 NOTHING = 0
+PIECE = 1 << 20  # rows that are Python's own integers at a time
 
 
 def folded(text: str) -> str:
@@ -45,35 +46,37 @@ def hash_columns(rows: Iterable[tuple[str, ...]], width: int) -> list[Hashes]:
 def group(columns: list[Hashes]) -> Labels:
     """Label the connected components of rows: same label if two rows share a text in the same column, or a chain of such.
 
-    The smallest label among neighbours is taken over until nothing changes, with pointer jumping (Shiloach and Vishkin
-    1982), so that chains need a logarithmic number of rounds.
+    Union-find with path halving (Tarjan and van Leeuwen 1984), over the rows that share a text with another at all.
 
     Args:
         columns: hashes, one array of shape (rows,) a column; NOTHING joins no rows.
     """
-    labels: Labels = np.arange(len(columns[0]))
-    shared = [_shared(column) for column in columns]
-    while True:
-        before = labels.copy()
-        for rows, starts in shared:
-            if len(rows):
-                least = np.repeat(np.minimum.reduceat(labels[rows], starts), np.diff(np.append(starts, len(rows))))
-                np.minimum.at(labels, labels[rows], least)  # hook the old root …
-                labels[rows] = least  # … and the row itself
-        while (jumped := labels[labels]).tobytes() != labels.tobytes():
-            labels = jumped
-        if np.array_equal(labels, before):
-            return labels
+    parent = array("q", range(len(columns[0])))
+    for column in columns:
+        for row, other in _neighbours(column):
+            a, b = row, other
+            while parent[a] != a:
+                parent[a] = a = parent[parent[a]]
+            while parent[b] != b:
+                parent[b] = b = parent[parent[b]]
+            if a < b:
+                parent[b] = a
+            else:
+                parent[a] = b
+    labels: Labels = np.array(parent, np.int64)
+    while not np.array_equal(jumped := labels[labels], labels):
+        labels = jumped
+    return labels
 
 
-def _shared(column: Hashes) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the rows whose text stands in another row too, sorted by text, and where each text begins among them."""
+def _neighbours(column: Hashes) -> Iterator[tuple[int, int]]:
+    """Yield pairs of rows with the same text, enough of them to connect all rows that have it."""
     order = np.argsort(column, kind="stable")
-    order = order[np.searchsorted(column[order], NOTHING, side="right") :]
     texts = column[order]
-    first = np.append(True, texts[1:] != texts[:-1])[: len(texts)]
-    alone = first & np.append(first[1:], True)[: len(texts)]
-    return order[~alone], np.flatnonzero(first[~alone])
+    same = np.flatnonzero((texts[1:] == texts[:-1]) & (texts[1:] != NOTHING))
+    for at in range(0, len(same), PIECE):
+        piece = same[at : at + PIECE]
+        yield from zip(order[piece].tolist(), order[piece + 1].tolist())
 
 
 def ranks(columns: list[Hashes], labels: Labels, seed: int) -> tuple[Labels, Labels, Hashes]:

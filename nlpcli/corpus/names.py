@@ -11,6 +11,7 @@ from pathlib import Path
 from nlpcli import console
 from nlpcli.artifacts import is_artifact, open_artifact
 from nlpcli.corpus.readers import COMPRESSED, uncompressed
+from nlpcli.corpus.registry import registry
 from nlpcli.errors import BadInput, UsageError, nearest
 
 LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -103,10 +104,11 @@ def resolve(data: str | Path) -> Path:
         return Path(data)
     known = sorted({p.name for place, _ in _places() if place.is_dir() for p in place.iterdir() if _holds_data(p)})
     close = nearest(data, known)
+    fix = f"did you mean {close}?" if close else f"known names: {', '.join(known)}; or give a folder such as ./{data}"
     raise BadInput(
         f"unknown data name: {data}",
         cause=f"it is not in {', '.join(str(place) for place, _ in _places())}",
-        fix=f"did you mean {close}?" if close else f"known names: {', '.join(known)}; or give a folder such as ./{data}",
+        fix=f"nlpcli data fetch {data}" if data in registry() else fix,
     )
 
 

@@ -65,8 +65,10 @@ class Skipped:
 
     def close(self) -> int:
         """Tell how many lines were left out, and return the number."""
-        count = sum(1 for _ in self.path.open("rb")) if self.path.exists() else 0
-        if count:
+        count = 0
+        if self.path.exists():
+            with self.path.open("rb") as f:
+                count = sum(1 for _ in f)
             console.warn(f"left out {count:,} bad line(s); they are in {self.NAME} with their numbers and reasons")
         return count
 

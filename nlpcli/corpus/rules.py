@@ -64,6 +64,7 @@ _ALL = [
     Rule("unequal", "sides of unequal length", "refuse", {"documents": "drop"}, "find the line lost or split, and align again"),
     Rule("domain", "lines of *.domain that are not one a pair", "refuse", advice="write one name a pair"),
     Rule("not-utf8", "lines that are not UTF-8", "drop", advice="give clean the --encoding"),
+    Rule("oversized", "lines over 1 MiB, which no command reads", "drop"),
     Rule("record", "rows without the table's columns", "drop"),
     Rule("bom", "byte order marks", "mend"),
     Rule("crlf", "lines that end in CR LF", "mend"),
@@ -89,7 +90,7 @@ _ALL = [
     Rule("label-conflict", "texts that stand there with several labels", "keep", advice="look at them"),
 ]
 RULES = {rule.name: rule for rule in _ALL}
-ALWAYS = {"unequal", "domain", "not-utf8", "record", "bom", "crlf"}  # nobody can choose to keep these
+ALWAYS = {"unequal", "domain", "not-utf8", "oversized", "record", "bom", "crlf"}  # nobody can choose to keep these
 REPORTED = {"label-rare", "label-unseen", "label-conflict"}  # of classes and texts, which are not rows to drop
 
 

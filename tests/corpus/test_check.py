@@ -132,7 +132,7 @@ BROKEN: dict[str, tuple[Callable[[], Any], dict[str, int], str]] = {
         {"unequal": 1},
         "train.ko",
     ),
-    "a line of 3 MB": (lambda: change("train.ko", 50, lambda t: t * 40_000), {"long": 1}, "train.ko:50"),
+    "a line of 3 MB": (lambda: change("train.ko", 50, lambda t: t * 40_000), {"oversized": 1}, "train.ko:50"),
     "domains": (lambda: Path("ko-en/test.domain").write_text("chat\n" * 39), {"domain": 1}, "test.domain"),
 }
 

@@ -228,6 +228,15 @@ def test_temporary_files_are_gone_whatever_happens(monkeypatch: pytest.MonkeyPat
     assert not Path("other.partial").exists()
 
 
+def test_a_line_too_long_to_be_read_is_never_kept_without_its_text() -> None:
+    Path("play").mkdir()
+    Path("play/input.txt").write_bytes(b"one\n" + b"x" * 3_000_000 + b"\ntwo\n")
+    result = cleaned("./play")
+    assert Path("out/train.txt").read_text() == "one\ntwo\n"
+    assert result.splits["train"]["dropped_by"] == {"oversized": 1}
+    assert dropped()[0]["line"] == 2
+
+
 # Other kinds
 
 

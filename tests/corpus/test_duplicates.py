@@ -83,6 +83,10 @@ def test_texts_with_several_labels_are_found_once_a_text() -> None:
     assert found["test"] == [SHARED_SRC]  # the text is known, the row is not
 
 
+def test_texts_that_python_stores_in_the_same_bytes_are_different() -> None:
+    assert flags({"train": [("ㄱ", "a"), ("11", "a")]}) == {"train": [0, 0]}
+
+
 def test_rows_that_are_not_wanted_are_not_compared() -> None:
     with Fingerprints(["train"], 1) as fingerprints:
         fingerprints.add("train", 0, [["", "", "a"]], np.array([False, False, True]))

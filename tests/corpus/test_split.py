@@ -115,7 +115,7 @@ def test_rows_of_a_group_are_connected_and_groups_are_not(rows: list[tuple[str, 
 
 
 def test_a_long_chain_is_one_group() -> None:
-    order = np.random.default_rng(1).permutation(20_000).tolist()
+    order = np.random.default_rng(1).permutation(50_000).tolist()
     rows = [(f"s{n // 2}", f"t{(n + 1) // 2}") for n in order]
     assert len(set(group(hash_columns(rows, 2)).tolist())) == 1
 

@@ -77,7 +77,7 @@ def test_a_tokenizer_needs_a_language(tiny_tokenizer: Path) -> None:
 def test_lines_that_cannot_be_read_are_counted(data: Path, run_cli: Any) -> None:
     (data / "train.en").write_bytes(b"ok\n\xff\xfe\xfa\n\n")
     assert stats().splits["train"]["en"].unreadable == 1
-    assert "train en: 1 lines cannot be read" in run_cli("data", "stats", "--data", "./ko-en").err
+    assert "train: left out 1 of its rows" in run_cli("data", "stats", "--data", "./ko-en").err
 
 
 def test_labels_are_counted() -> None:

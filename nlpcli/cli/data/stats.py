@@ -60,9 +60,9 @@ def _print(result: Any) -> None:
         for split, side, s in sides
     ]
     console.table([*headers, "tokens", "unknown"] if tokens else headers, rows)
-    for split, side, s in sides:
-        if s.unreadable:
-            console.warn(f"{split} {side}: {s.unreadable:,} lines cannot be read; see nlpcli data check")
+    for split, by_side in result.splits.items():
+        if left_out := next(iter(by_side.values())).unreadable:
+            console.warn(f"{split}: left out {left_out:,} of its rows, which cannot be read; see nlpcli data check")
     for split, counts in result.labels.items():
         console.write_out(["", f"{split}: " + ", ".join(f"{label} {count:,}" for label, count in list(counts.items())[:10])])
     first = next(iter(result.splits))
