@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nlpcli.corpus.blocks import Block, Reader, Spot
 from nlpcli.corpus.decode import Recoding
 from nlpcli.corpus.kinds import Material, Part
+from nlpcli.corpus.languages import foreign_lines
 from nlpcli.corpus.mending import mend
 from nlpcli.corpus.scripts import LOST, characters, has_script
 
@@ -95,6 +96,7 @@ class Examination:
             if has_script(language):
                 foreign = (every >= MIN_LETTERS) & (own < FOREIGN * every)
                 _add(spots, "script", np.flatnonzero(foreign).tolist(), side)
+            _add(spots, "language", foreign_lines(mended, language), side)
             _add(spots, "long", np.flatnonzero(lengths[side] > self.max_chars).tolist(), side)
             if found.hold(LOST):
                 _add(spots, "lost", [row for row, text in enumerate(mended) if "\ufffd" in text], side)

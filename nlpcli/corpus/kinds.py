@@ -86,7 +86,7 @@ def find_material(
     name = uncompressed(root).stem if root.is_file() else root.resolve().name
     kind = kind or made.get("kind") or _detect(files, src, tgt, column, alone=root.is_file())
     if kind == "parallel":
-        return _parallel(data, name, src, tgt, files)
+        return _parallel(name, root, files, src, tgt)
     if kind == "documents":
         return _documents(name, root, files, src or made.get("src"), tgt or made.get("tgt"))
     if kind == "labelled":
@@ -153,12 +153,12 @@ def _label_files(files: list[Path]) -> list[Path]:
     return found if len(found) > 1 else []
 
 
-def _parallel(data: str, name: str, src: str | None, tgt: str | None, files: list[Path]) -> Material:
+def _parallel(name: str, root: Path, files: list[Path], src: str | None, tgt: str | None) -> Material:
     if len(files) == 1 and not is_artifact(files[0].parent):
         root, parts = files[0], [_table_pair(files[0], name, src, tgt)]
         src, tgt = parts[0].columns
     else:
-        corpus = find_corpus(data, src, tgt)
+        corpus = find_corpus(str(root) if root.is_absolute() else f"./{root}", src, tgt)
         name, root, src, tgt = corpus.name, corpus.root, corpus.src, corpus.tgt
         parts = [
             Part(split, (at.src, at.tgt)) if at.src != at.tgt else Part(split, (at.src,), _table(at.src), (src, tgt))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpcli.artifacts import is_artifact, read_artifact
-from nlpcli.corpus.names import SPLIT_NAMES, _places, find_splits
+from nlpcli.corpus.names import SPLIT_NAMES, find_splits, places
 from nlpcli.corpus.readers import uncompressed
 from nlpcli.corpus.registry import registry
 from nlpcli.errors import NlpcliError
@@ -57,7 +57,7 @@ class Listing:
 def list_data() -> Listing:
     """List the names that `--data` resolves, in the order in which they are looked for, and the sets of the registry."""
     found: list[Found] = []
-    for place, where in _places():
+    for place, where in places():
         for folder in sorted(place.iterdir()) if place.is_dir() else []:
             if folder.is_dir() and not folder.name.startswith(".") and not folder.name.endswith(".partial"):
                 earlier = next((other.where for other in found if other.name == folder.name), "")

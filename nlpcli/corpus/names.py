@@ -96,18 +96,18 @@ def resolve(data: str | Path) -> Path:
         return data
     if data in ("", ".", "..") or "/" in data or Path(data).suffix in (*FORMATS, *COMPRESSED) or Path(data).is_file():
         return _existing_path(data)
-    for place, where in _places():
+    for place, where in places():
         if (place / data).is_dir():
             console.info(f"data: {data} is {where} ({place / data})")
             return place / data
     if Path(data).is_dir():
         return Path(data)
-    known = sorted({p.name for place, _ in _places() if place.is_dir() for p in place.iterdir() if _holds_data(p)})
+    known = sorted({p.name for place, _ in places() if place.is_dir() for p in place.iterdir() if _holds_data(p)})
     close = nearest(data, known)
     fix = f"did you mean {close}?" if close else f"known names: {', '.join(known)}; or give a folder such as ./{data}"
     raise BadInput(
         f"unknown data name: {data}",
-        cause=f"it is not in {', '.join(str(place) for place, _ in _places())}",
+        cause=f"it is not in {', '.join(str(place) for place, _ in places())}",
         fix=f"nlpcli data fetch {data}" if data in registry() else fix,
     )
 
@@ -119,7 +119,8 @@ def bundled_samples() -> Path:
     return shipped if shipped.is_dir() else package.parent / "sample_data"
 
 
-def _places() -> list[tuple[Path, str]]:
+def places() -> list[tuple[Path, str]]:
+    """Return the folders in which a name is looked for, in order, and what to call each."""
     home = os.environ.get("NLPCLI_HOME")
     places = [(Path("data"), "in this folder")]
     places += [(Path(home) / "data", "in $NLPCLI_HOME")] if home else []

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FAR = 5.0  # robust standard deviations of the log ratio
-MIN_CHARS = 20  # the longer side has at least so many characters: `Yes.` may be long in another language
+MIN_CHARS = 30  # the longer side has at least so many characters: `Yes.` may be long in another language
 MIN_PAIRS = 100  # fewer have no proportion to speak of
 MIN_SPREAD = 0.1  # of the log ratio, for corpora that are more regular than language is
 BIN, LIMIT = 0.002, 8.0

@@ -83,7 +83,13 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     if str(path) == "-":
         yield sys.stdin.buffer
         return
-    damage = (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, *([_zstd().ZstdError] if path.suffix == ".zst" else []))
+    damage = (
+        gzip.BadGzipFile,
+        lzma.LZMAError,
+        zlib.error,
+        EOFError,
+        *([zstd_module().ZstdError] if path.suffix == ".zst" else []),
+    )
     try:
         with _opener(path) as stream:
             yield stream
@@ -160,11 +166,12 @@ def _opener(path: Path) -> IO[bytes]:
     if path.suffix == ".xz":
         return lzma.open(path)
     if path.suffix == ".zst":
-        return cast(IO[bytes], _zstd().open(path))
+        return cast(IO[bytes], zstd_module().open(path))
     return path.open("rb")
 
 
-def _zstd() -> Any:
+def zstd_module() -> Any:
+    """Return the standard library's `compression.zstd`, or what carries it back to older Pythons."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:

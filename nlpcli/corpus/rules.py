@@ -79,6 +79,7 @@ _ALL = [
     Rule("ratio", "pairs with lengths out of proportion", "drop", advice="look at them", likely=True),
     Rule("copied", "pairs with the same text on both sides", "drop", advice="look at them", likely=True),
     Rule("script", "lines not in their language's script", "drop", _ONLY_PAIRS, "look at them", likely=True),
+    Rule("language", "lines that read like another language", "drop", _ONLY_PAIRS, "look at them", likely=True),
     Rule("duplicate", "rows that stood there before", "drop", _PAIRS_OUT_OF_CONTEXT, likely=True),
     Rule("leak", "rows of other splits that train has too", "drop", _TEXTS),
     Rule("leak-src", "pairs of other splits whose source alone is in train", "keep"),

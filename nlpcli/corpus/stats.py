@@ -91,9 +91,7 @@ def data_stats(
     with console.Progress("stats", None, "rows") as progress:
         for split in material.splits:
             train = split == "train"
-            counts = [
-                _SideCount(known[i] if train else Words(None if "train" not in splits else known[i])) for i in _all(known)
-            ]
+            counts = [_SideCount(of_train if train else Words(of_train)) for of_train in known]
             of_labels: Counter[str] = Counter()
             for part in material.parts:
                 for block in Reader(part).blocks() if part.split == split else ():
@@ -103,7 +101,7 @@ def data_stats(
                     of_labels.update(label for row, label in enumerate(block.labels or ()) if row not in block.unread)
                     done += len(block)
                     progress.update(done)
-            splits[split] = {side: count.result(train) for side, count in zip(material.sides, counts)}
+            splits[split] = {side: count.result() for side, count in zip(material.sides, counts)}
             if of_labels:
                 labels[split] = dict(of_labels.most_common(1000))
     return Stats(material.name, material.kind, splits, labels)
@@ -113,12 +111,12 @@ class Words:
     """Different words with their counts, of which the rarest are forgotten when they become too many.
 
     Args:
-        train: words that are not new.
+        train: the words that are not new; None for those of train themselves.
     """
 
     def __init__(self, train: Words | None = None) -> None:
         self.counts: Counter[str] = Counter()
-        self.train = train
+        self.train = train.counts if train else None
         self.running = self.new = 0
         self.floor = 0
 
@@ -127,17 +125,16 @@ class Words:
         here = Counter(word for text in texts for word in text.split())
         self.running += here.total()
         if self.train is not None:
-            self.new += sum(count for word, count in here.items() if word not in self.train.counts)
+            self.new += sum(count for word, count in here.items() if word not in self.train)
         self.counts.update(here)
         while len(self.counts) > MOST_TYPES:
             self.floor += 1
             self.counts = Counter({word: count for word, count in self.counts.items() if count > self.floor})
 
-    def new_types(self) -> float | None:
-        """Return the share of these words that train does not have."""
-        if self.train is None:
-            return None
-        return sum(word not in self.train.counts for word in self.counts) / max(len(self.counts), 1)
+    def new_types(self) -> float:
+        """Return the share of the different words that train does not have."""
+        known: dict[str, int] = self.train or {}
+        return sum(word not in known for word in self.counts) / max(len(self.counts), 1)
 
 
 class _SideCount:
@@ -165,13 +162,13 @@ class _SideCount:
             stats.tokens = (stats.tokens or 0) + sum(map(len, ids))
             stats.unknown = (stats.unknown or 0) + sum(line.count(UNKNOWN) for line in ids)
 
-    def result(self, train: bool) -> SideStats:
+    def result(self) -> SideStats:
         stats, words = self.stats, self.words
         names = ["0", *(f"{a + 1}-{b}" for a, b in pairwise(EDGES)), f"{EDGES[-1] + 1}-"]
         stats.histogram = dict(zip(names, self.bins.tolist()))
         stats.scripts = {name: count / max(stats.characters, 1) for name, count in self.scripts.items() if count}
         stats.words, stats.types, stats.types_exact = words.running, len(words.counts), words.floor == 0
-        if not train and words.train is not None:
+        if words.train:
             stats.new_words = words.new / max(words.running, 1)
             stats.new_types = words.new_types()
         return stats
@@ -193,7 +190,3 @@ class _Encoder:
     def ids(self, texts: list[str], side: int) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer.encode(texts, self.languages[side])
         return ids
-
-
-def _all(items: Sequence[Any]) -> range:
-    return range(len(items))

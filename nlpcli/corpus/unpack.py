@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Iterator
 
-from nlpcli.corpus.readers import _zstd
+from nlpcli.corpus.readers import zstd_module
 from nlpcli.errors import BadInput
 
 MAX_MEMBERS = 10_000
@@ -35,7 +35,7 @@ PIECE = 1 << 20
 
 _PACKED = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
 _DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, _zstd().ZstdError, gzip.BadGzipFile, EOFError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstd_module().ZstdError, gzip.BadGzipFile, EOFError),
     *(NotImplementedError, ValueError, RuntimeError, KeyError, IndexError, OverflowError, struct.error),
 )
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
@@ -220,7 +220,7 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
         if not form:
             yield f
             return
-        opened: Any = {"gz": gzip.open, "xz": lzma.open, "bz2": bz2.open, "zst": _zstd().open}[form](f)
+        opened: Any = {"gz": gzip.open, "xz": lzma.open, "bz2": bz2.open, "zst": zstd_module().open}[form](f)
         with opened as stream:
             yield stream
 

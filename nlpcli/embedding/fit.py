@@ -56,6 +56,7 @@ def fit(corpus: CorpusFile, settings: EmbeddingSettings, vocabulary: list[Entry]
     model.build_vocab_from_freq({entry.code: entry.seen for entry in vocabulary}, corpus_count=corpus.sentences)
     with Watch(corpus.path, corpus.words, settings.epochs, workers) as watch:
         events = _Epochs(watch, SampleLoss(model, corpus.path, settings.seed))
+        began = time.monotonic()
         try:
             model.train(
                 corpus_file=str(corpus.path),
@@ -67,10 +68,10 @@ def fit(corpus: CorpusFile, settings: EmbeddingSettings, vocabulary: list[Entry]
         except BaseException:
             os.truncate(corpus.path, 0)  # the workers go on to the end of the file, which is here now
             raise
+    speed = corpus.words * settings.epochs / (time.monotonic() - began)
     wv = model.wv
     words = [units[code] for code in wv.index_to_key]
     counts = [int(wv.get_vecattr(row, "count")) for row in range(len(wv))]
-    speed = corpus.words * settings.epochs / model.total_train_time
     return Fitted(words, counts, wv.vectors, getattr(wv, "vectors_ngrams", None), speed, events.losses)
 
 

@@ -122,6 +122,13 @@ BROKEN: dict[str, tuple[Callable[[], Any], dict[str, int], str]] = {
         {"script": 1},
         "train.ko:31",
     ),
+    "wrong language": (
+        lambda: change(
+            "train.en", 31, lambda t: "Das ist leider nicht der Satz, den wir haben wollten, und er ist auch zu lang."
+        ),
+        {"language": 1},
+        "train.en:31",
+    ),
     "over-long": (
         lambda: [change(f"train.{side}", 41, lambda t: t * (2001 // len(t) + 1)) for side in ("ko", "en")],
         {"long": 2},
@@ -223,6 +230,7 @@ def test_no_control_character_reaches_the_terminal(data: Path, run_cli: Any) -> 
         "¡¿Qué?! ÄÖÜäöüß ÀÉÎÕÜ 12°±3´",
         "a\u200db 👩‍👩‍👧 \u2028 x\u0331 q\u0323",
         "1 234 567 890 / 12:30 — 50 %",
+        "„Der Prozess“ und „Das Schloss“ by Kafka and others: the von der Heydt family",
     ],
 )
 def test_unusual_but_sound_text_is_left_in_peace(text: str, data: Path) -> None:

@@ -109,7 +109,10 @@ def test_what_cannot_be_mended_is_dropped_and_written_down(row: tuple[str, str],
 
 def test_pairs_out_of_proportion_are_dropped() -> None:
     odd = ("짧다", "but it goes on and on " * 8)
-    corpus(train=[(f"{n}번 문장은 조금 더 길게 써 둡니다.", f"Sentence {n} is written out.") for n in range(200)] + [odd])
+    corpus(
+        train=[(f"{n}번 문장은 조금 더 길게 써 둡니다.", f"Sentence {n} is written out at some length.") for n in range(200)]
+        + [odd]
+    )
     assert cleaned().splits["train"]["dropped_by"] == {"ratio": 1}
 
 

@@ -183,7 +183,7 @@ def test_the_proportion_is_the_corpus_own() -> None:
 
 
 def test_short_pairs_and_few_pairs_have_no_proportion() -> None:
-    assert bins([(2, 19), (0, 500), (500, 0)]).tolist() == [-1, -1, -1]
+    assert bins([(2, 29), (0, 500), (500, 0)]).tolist() == [-1, -1, -1]
     ratios = Ratios()
     ratios.add("train", bins([(50, 100)] * (MIN_PAIRS - 1)))
     assert ratios.limits() is None

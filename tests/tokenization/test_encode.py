@@ -47,7 +47,13 @@ def left_behind() -> set[str]:
     ("workers", "rows", "size"), [(1, 5000, 1 << 22), (1, 1, 1 << 22), (3, 7, 1 << 22), (2, 599, 1 << 22), (4, 5000, 3000)]
 )
 def test_workers_and_chunks_change_nothing(
-    tiny_corpus: Path, tiny_tokenizer: Path, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch, workers: int, rows: int, size: int
+    tiny_corpus: Path,
+    tiny_tokenizer: Path,
+    tiny_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    rows: int,
+    size: int,
 ) -> None:
     monkeypatch.setattr(room, "CHUNK_ROWS", rows)
     monkeypatch.setattr(room, "CHUNK_BYTES", size)
@@ -83,9 +89,7 @@ def bad_in_many_ways(longest: int) -> bytes:
 
 @pytest.mark.xfail(strict=True, reason="a line of exactly the largest length: tokenize-longest.patch")
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 100])
-def test_what_is_left_out_does_not_depend_on_chunks(
-    tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch, rows: int
-) -> None:
+def test_what_is_left_out_does_not_depend_on_chunks(tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     if rows == 100:  # all are judged in the slow way, as the first chunk is
         monkeypatch.setattr(room, "CHUNK_ROWS", 1)
     monkeypatch.setattr(readers, "LONGEST_LINE", 40)

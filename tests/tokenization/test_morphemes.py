@@ -132,7 +132,9 @@ def test_the_mark_between_morphemes_never_comes_out(learnt: Learn, sentences: di
     ):
         assert mark not in ids
         assert not any(MARK in piece for piece in pieces)
-        assert "".join(pieces).replace("▁", " ").removeprefix(" ") == unicodedata.normalize("NFC", line) or "<0x" in "".join(pieces)
+        assert "".join(pieces).replace("▁", " ").removeprefix(" ") == unicodedata.normalize("NFC", line) or "<0x" in "".join(
+            pieces
+        )
 
 
 def test_the_other_side_is_not_cut(learnt: Learn, sentences: dict[str, list[str]]) -> None:

@@ -173,11 +173,19 @@ def test_json_has_the_ids_the_pieces_and_their_places(coded: Run, tiny_tokenizer
         assert record["offsets"] == [list(span) for span in spans]
 
 
-@pytest.mark.parametrize("kind", ["bpe", "unigram", "word", "char"])
-@pytest.mark.parametrize("byte_fallback", [True, False])
+UNKNOWN_MARKS = pytest.mark.xfail(strict=True, reason="marks of the vocabulary in unknown text: tokenize-json.patch")
+
+
+@pytest.mark.parametrize(
+    ("kind", "byte_fallback"),
+    [
+        ("bpe", True),
+        ("unigram", True),
+        ("word", False),
+        *(pytest.param(kind, False, marks=UNKNOWN_MARKS) for kind in ("bpe", "unigram", "char")),
+    ],
+)
 def test_json_has_the_same_ids_as_ids(run_cli: Run, learnt: Callable[..., Tokenizer], kind: str, byte_fallback: bool) -> None:
-    if kind in ("char", "word") or not byte_fallback:
-        pytest.xfail("marks of the vocabulary in unknown text: tokenize-json.patch")
     tokenizer = learnt(kind=kind, byte_fallback=byte_fallback)
     given = [*LINES, "가 <s> </s><pad> ZZ <unk>"]
 

@@ -164,9 +164,7 @@ def test_ids_of_any_text_are_those_of_sentencepiece_itself(learnt: Learn, kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ids_and_pieces_are_those_of_the_program_spm_encode(
-    learnt: Learn, sentences: dict[str, list[str]], kind: str
-) -> None:
+def test_ids_and_pieces_are_those_of_the_program_spm_encode(learnt: Learn, sentences: dict[str, list[str]], kind: str) -> None:
     if shutil.which("spm_encode") is None:
         pytest.skip("spm_encode is not installed")
     tokenizer = learnt(kind=kind)

@@ -158,9 +158,7 @@ def test_a_side_without_text_is_refused() -> None:
 @pytest.mark.parametrize(
     "joint",
     [
-        pytest.param(
-            False, marks=pytest.mark.xfail(strict=True, reason="an artifact without a model: tokenize-empty.patch")
-        ),
+        pytest.param(False, marks=pytest.mark.xfail(strict=True, reason="an artifact without a model: tokenize-empty.patch")),
         True,
     ],
 )
@@ -210,18 +208,14 @@ def test_a_longer_text_is_sampled_and_this_is_said(tiny_corpus: Path, capfd: pyt
     assert models[0] == models[1] != models[2]
 
 
-def test_a_text_that_is_not_longer_is_taken_whole(
-    tiny_corpus: Path, learnt: Learn, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_that_is_not_longer_is_taken_whole(tiny_corpus: Path, learnt: Learn, capfd: pytest.CaptureFixture[str]) -> None:
     made = train_tokenizer(data=str(tiny_corpus), out=Path("tok"), sample_lines=600, seed=7)
     assert "drawn" not in capfd.readouterr().err
     for name in ("ko.model", "en.model"):
         assert (made.path / name).read_bytes() == (learnt().artifact.path / name).read_bytes()
 
 
-def test_the_number_of_workers_changes_nothing(
-    tiny_corpus: Path, learnt: Learn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_of_workers_changes_nothing(tiny_corpus: Path, learnt: Learn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "CHUNK", 70)
     many = train_tokenizer(data=str(tiny_corpus), out=Path("many"), workers=3, jamo=True)
     assert many.id == learnt(jamo=True).id
