@@ -21,7 +21,8 @@ import numpy as np
 
 import nlpcli
 from nlpcli.artifacts import is_artifact
-from nlpcli.corpus.readers import read_records
+from nlpcli.corpus.tables import read_records
+from nlpcli.embedding.sets import Judgement, read_similarities
 from nlpcli.embedding.vectors import Embedding
 from nlpcli.tokenization.parallel import processors
 
@@ -38,13 +39,16 @@ MODELS: dict[str, dict[str, Any]] = {
     "FastText": {"model": "fasttext", "min_n": 1, "max_n": 3},
     "FastText, jamo": {"model": "fasttext", "jamo": True},
 }
+RUNS = [(unit, "Word2Vec") for unit in UNITS] + [(unit, "FastText") for unit in ("words", "morphemes", "pieces")]
+RUNS += [(unit, "FastText, jamo") for unit in ("words", "morphemes")]
+COMMON_COUNT = 20
 
 
 def write_reviews(nsmc: Path, text: Path) -> dict[str, int]:
     """Write the texts of all raw reviews but those of the test set, one a line."""
     test = {row[0]: row[1] for row in read_records(nsmc / "ratings_test.txt", ("id", "document"))}
-    same, dropped, kept = set(test.values()), 0, 0
-    alike = 0
+    same = set(test.values())
+    dropped = kept = alike = 0
     with text.open("w", encoding="utf-8", newline="\n") as f:
         for review, words in read_records(nsmc / "reviews.tsv.gz", ("1", "4")):
             if review in test:
@@ -58,7 +62,7 @@ def write_reviews(nsmc: Path, text: Path) -> dict[str, int]:
 
 def train(work: Path, name: str, options: dict[str, Any]) -> Path:
     """Train one embedding, unless it is there."""
-    out = work / name.replace(" ", "-").replace(",", "")
+    out = work / name.replace(": ", "-").replace(" ", "-").replace(",", "")
     if not is_artifact(out):
         nlpcli.train_embedding(data=str(work / TEXT), out=out, force=True, **SETTINGS, **options)
     return out
@@ -146,14 +150,44 @@ def measure(path: Path, arguments: argparse.Namespace, *, baselines: bool) -> di
     return result
 
 
+def save(report: dict[str, Any], out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def same_pairs(paths: dict[str, Path], similarity: Path) -> dict[str, Any]:
+    """Return Spearman's correlation of every embedding on the same pairs: those of words that all know as units of their own,
+    and of these the ones that stand in the text COMMON_COUNT times or more as words."""
+    from scipy.stats import spearmanr
+
+    embeddings = {name: Embedding.load(path) for name, path in paths.items()}
+    words = embeddings["words: Word2Vec"]
+
+    def seen(word: str) -> int:
+        key = words.key(word)
+        return int(words.counts[words.index[key]]) if key else 0
+
+    known = [j for j in read_similarities(similarity) if all(e.key(w) for e in embeddings.values() for w in (j.a, j.b))]
+    result: dict[str, Any] = {}
+    for title, pairs in (("all", known), ("frequent", [j for j in known if min(seen(j.a), seen(j.b)) >= COMMON_COUNT])):
+        result[f"{title} ({len(pairs)} pairs)"] = {
+            name: round(float(spearmanr([j.score for j in pairs], [cosine(e, j) for j in pairs]).statistic), 4)
+            for name, e in embeddings.items()
+        }
+    return result
+
+
+def cosine(embedding: Embedding, judgement: Judgement) -> float:
+    a, b = (embedding.directions[embedding.index[str(embedding.key(word))]] for word in (judgement.a, judgement.b))
+    return float(a @ b)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nsmc", type=Path, required=True)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--units", nargs="*", choices=[*UNITS], default=[*UNITS])
-    parser.add_argument("--models", nargs="*", choices=[*MODELS], default=[*MODELS])
     arguments = parser.parse_args()
     work = arguments.work
     work.mkdir(parents=True, exist_ok=True)
@@ -165,17 +199,18 @@ def main() -> None:
     tokenizer = work / "tokenizer"
     if not is_artifact(tokenizer):
         nlpcli.train_tokenizer(data=str(work / TEXT), out=tokenizer, lang="ko", vocab_size=8000)
-    for unit in arguments.units:
-        for model in arguments.models:
-            if f"{unit}: {model}" in report["results"] or (model == "FastText, jamo" and unit == "pieces"):
-                continue
-            options = UNITS[unit] | MODELS[model] | ({"tokenizer": tokenizer} if unit == "pieces" else {})
-            path = train(work, f"{unit}-{model}", options)
-            found = measure(path, arguments, baselines=model == "Word2Vec")
-            report["results"][f"{unit}: {model}"] = {"options": {**UNITS[unit], **MODELS[model]}, **found}
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            arguments.out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            print(unit, model, {k: v for k, v in found.items() if k != "analogies"}, found["analogies"]["all"], flush=True)
+    paths = {}
+    for unit, model in RUNS:
+        name = f"{unit}: {model}"
+        options = UNITS[unit] | MODELS[model]
+        paths[name] = train(work, name, options | ({"tokenizer": tokenizer} if unit == "pieces" else {}))
+        if name not in report["results"]:
+            report["results"][name] = {"options": options, **measure(paths[name], arguments, baselines=model == "Word2Vec")}
+            save(report, arguments.out)
+            print(name, {key: value for key, value in report["results"][name].items() if key != "analogies"}, flush=True)
+    report["same_pairs"] = same_pairs(paths, arguments.sets / "WS353_korean.csv")
+    save(report, arguments.out)
+    print(report["same_pairs"])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Reader:
             self.header = found.texts[0].split("\t")
             found = _without_first(found)
         columns = (*self.part.columns, LABEL) if self.part.labelled else self.part.columns
-        at = [int(name) - 1 if numbered else self._column(name) for name in columns]
+        at = [self._column(name) if not numbered or int(name) == 0 else int(name) - 1 for name in columns]
         records = [text.split("\t") for text in found.texts]
 
         def parse(i: int) -> tuple[list[Texts | str], Any]:

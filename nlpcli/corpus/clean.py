@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
 from nlpcli.corpus.check import count_lines
-from nlpcli.corpus.decode import Recoding, find_recoding
+from nlpcli.corpus.decode import Recoding, find_recodings
 from nlpcli.corpus.duplicates import REPEATED, SHARED, SHARED_SRC, SHARED_TGT, Fingerprints
 from nlpcli.corpus.examine import Examination, Examined
 from nlpcli.corpus.kinds import Kind, Material, Part, find_material
@@ -26,7 +26,7 @@ from nlpcli.corpus.ratio import Limits, Ratios, ratio_bins
 from nlpcli.corpus.readers import read_lines
 from nlpcli.corpus.rules import RULES, Action, actions
 from nlpcli.corpus.writers import open_writer
-from nlpcli.errors import BadInput, UsageError
+from nlpcli.errors import BadInput
 
 COMMAND = "nlpcli data clean"
 DROPPED = "dropped.jsonl"
@@ -77,10 +77,9 @@ def clean_data(
     """
     material = find_material(data, kind, src, tgt, lang, column)
     chosen = actions(material.kind, list(keep), list(drop))
-    config: dict[str, Any] = {"data": material.name, "kind": material.kind}
-    if len(material.sides) == 2:
-        config |= {"src": material.sides[0], "tgt": material.sides[1]}
-    elif material.kind == "labelled" and material.parts[0].columns:
+    src, tgt = material.sides if len(material.sides) == 2 else ("", "")
+    config: dict[str, Any] = {"data": material.name, "kind": material.kind, "src": src, "tgt": tgt}
+    if material.kind == "labelled" and material.parts[0].columns:
         config |= {"column": material.parts[0].columns[0]}
     config |= {"lang": lang, "encoding": encoding, "keep": sorted(keep), "drop": sorted(drop), "max_chars": max_chars}
     inputs = _inputs(material, out)
@@ -91,7 +90,7 @@ def clean_data(
     with artifacts.create(
         out, "corpus", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force or reuse
     ) as draft:
-        _Clean(material, chosen, max_chars, _recodings(material, encoding), draft).run()
+        _Clean(material, chosen, max_chars, find_recodings(material.paths, encoding), draft).run()
         return _result(draft.publish())
 
 
@@ -257,28 +256,6 @@ def _entry(split: str, material: Material, examined: Examined, row: int, rules: 
     label = {"label": block.labels[row]} if block.labels is not None and row not in block.unread else {}
     place = {"split": split, "file": block.part.paths[0].name, "line": block.numbers[row], "rules": rules}
     return {**place, **texts_by_name, **label}
-
-
-def _recodings(material: Material, encoding: str | None) -> dict[Path, Recoding]:
-    if encoding is None:
-        return {}
-    ascii_bytes = bytes(range(128))
-    try:
-        fits = ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
-    except LookupError:
-        raise UsageError(f"--encoding {encoding}: there is no such encoding", fix="for Korean, --encoding cp949") from None
-    except UnicodeDecodeError:
-        fits = False
-    if not fits:
-        raise UsageError(
-            f"--encoding {encoding}: its line ends are not those of ASCII",
-            fix=f"iconv -f {encoding} -t UTF-8 {material.paths[0]} > {material.paths[0].name}.utf8",
-        )
-    found = {path: find_recoding(path, encoding) for path in material.paths}
-    for path, recoding in found.items():
-        if recoding:
-            console.info(f"data: {path} is read as {encoding}{'' if recoding.whole else ' where it is not UTF-8'}")
-    return {path: recoding for path, recoding in found.items() if recoding}
 
 
 def _refuse_unequal(examination: Examination) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generator, Iterator, Sequence
 
+from nlpcli import console
 from nlpcli.corpus.readers import LONGEST_LINE, likely_encoding, open_bytes
+from nlpcli.errors import UsageError
 
 ROWS, BYTES = 8192, 1 << 20  # a block ends at whichever comes first
 PIECE = 1 << 18  # bytes read at a time
@@ -174,17 +176,41 @@ def _pieces(path: Path) -> Generator[bytes, None, None]:
             yield data
 
 
-def find_recoding(path: Path, encoding: str) -> Recoding | None:
-    """Tell how to read a file that `encoding` was given for: not at all if it is UTF-8, else by what most lines are in."""
+def find_recodings(paths: Sequence[Path], encoding: str | None) -> dict[Path, Recoding]:
+    """Tell which of the files are not UTF-8, so that `encoding` is meant for them.
+
+    Raises:
+        UsageError: there is no such encoding, or it does not end lines as ASCII does.
+    """
+    if encoding is None:
+        return {}
+    ascii_bytes = bytes(range(128))
+    try:
+        fits = ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
+    except LookupError:
+        raise UsageError(f"--encoding {encoding}: there is no such encoding", fix="for Korean, --encoding cp949") from None
+    except UnicodeDecodeError:
+        fits = False
+    if not fits:
+        raise UsageError(
+            f"--encoding {encoding}: its line ends are not those of ASCII",
+            fix=f"iconv -f {encoding} -t UTF-8 {paths[0]} > {paths[0].name}.utf8",
+        )
+    found = {path: _find_recoding(path, encoding) for path in paths}
+    for path, recoding in found.items():
+        if recoding:
+            console.info(f"data: {path} is read as {encoding}{'' if recoding.whole else ' where it is not UTF-8'}")
+    return {path: recoding for path, recoding in found.items() if recoding}
+
+
+def _find_recoding(path: Path, encoding: str) -> Recoding | None:
+    """Recode the whole file if most of its lines with other than ASCII characters are not UTF-8; None if all are."""
     bad = good = 0
     for (raws,) in raw_blocks([path], [0]):
-        try:
-            good += not b"".join(raws).decode("utf-8").isascii() and sum(not raw.isascii() for raw in raws)
-        except UnicodeDecodeError:
-            for raw in raws:
-                if not raw.isascii():
-                    ill = not _is_utf8(raw)
-                    bad, good = bad + ill, good + (not ill)
+        for raw in raws:
+            if not raw.isascii():
+                ill = not _is_utf8(raw)
+                bad, good = bad + ill, good + (not ill)
     return Recoding(encoding, whole=bad > good) if bad else None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Iterable, Literal
 import msgspec
 
 from nlpcli.artifacts import is_artifact, open_artifact
-from nlpcli.corpus.names import LANGUAGE, NO_LANGUAGES, SPLIT_NAMES, find_corpus, find_splits, resolve
+from nlpcli.corpus.names import FORMATS, LANGUAGE, NO_LANGUAGES, SPLIT_NAMES, find_corpus, find_splits, resolve
 from nlpcli.corpus.readers import BOM, open_bytes, raw_lines, uncompressed
 from nlpcli.errors import BadInput, UsageError
 
@@ -81,6 +81,8 @@ def find_material(
         UsageError: the direction of a pair, or the column of a table's text, is not clear.
     """
     root = Path(data) if Path(data).is_file() else resolve(data)
+    if not root.is_file() and not root.is_dir():
+        raise BadInput(f"{root} is neither a file nor a folder", cause="the data is read twice", fix="write it to a file first")
     made = open_artifact(root, "corpus").manifest.config if is_artifact(root) else {}
     files = [root] if root.is_file() else sorted(path for path in root.iterdir() if path.is_file())
     name = uncompressed(root).stem if root.is_file() else root.resolve().name
@@ -144,7 +146,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _languages(names: Iterable[str]) -> list[str]:
-    return [name for name in names if LANGUAGE.fullmatch(name) and name not in NO_LANGUAGES]
+    return [name for name in names if LANGUAGE.fullmatch(name) and name not in (*NO_LANGUAGES, "id")]
 
 
 def _label_files(files: list[Path]) -> list[Path]:
@@ -239,6 +241,8 @@ def _monolingual(name: str, root: Path, files: list[Path], lang: str | None, col
         texts = [path for sides in find_splits(files, alone=False).values() for path in sides.values()]
     if not texts:
         raise _nothing(root, "text", "files such as train.txt")
+    if alone and not column and uncompressed(root).suffix in FORMATS:
+        column = _only_column(root, lang)
     form = {path: _table(path) if column else "lines" for path in texts}
     columns = (column,) if column else ()
     parts = [
@@ -250,6 +254,18 @@ def _monolingual(name: str, root: Path, files: list[Path], lang: str | None, col
     language = lang or (spoken[0] if len(endings) == len(spoken) == 1 else "")
     left_out = _left_out(files, set(texts), "not text")
     return Material("monolingual", name, root, ("text",), (language,), _in_order(parts), left_out)
+
+
+def _only_column(path: Path, lang: str | None) -> str:
+    record = first_record(path)
+    found = next((name for name in (lang, *TEXT_COLUMNS) if name and name in record), None)
+    if found is None:
+        raise UsageError(
+            f"{path} is a table; which column holds the text?",
+            cause=f"its first line is {', '.join(record)[:200]}" if record else "",
+            fix="add --column NAME, or its number from 1",
+        )
+    return found
 
 
 def _table(path: Path) -> Form:

@@ -11,12 +11,12 @@ import lzma
 import os
 import sys
 import zlib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any, Iterator, Literal, cast
+from typing import IO, Any, Generator, Iterator, Literal, cast
 
 import msgspec
 
@@ -113,7 +113,7 @@ def raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 def text_or_bad(path: Path, number: int, raw: bytes) -> str | BadLine:
     """Return a line's text without its end, or what is wrong with it."""
-    if len(raw) > LONGEST_LINE:
+    if len(raw.removesuffix(b"\n")) > LONGEST_LINE:
         return BadLine(path, number, f"is longer than {LONGEST_LINE:,} bytes", raw)
     line = raw.removeprefix(BOM) if number == 1 else raw
     try:
@@ -246,6 +246,12 @@ def read_aligned(src: Path, tgt: Path, skipped: Skipped | None = None) -> Iterat
                 refuse(text, skipped, (raws[side] for raws in pairs))
 
 
+def _raw_file(path: Path) -> Generator[bytes, None, None]:
+    """Yield a file's lines. Each file is open in a generator of its own, so that an error names the right one."""
+    with open_bytes(path) as stream:
+        yield from raw_lines(stream)
+
+
 def raw_pairs(src: Path, tgt: Path) -> Iterator[tuple[bytes, bytes]]:
     """Yield the pairs of two line-aligned files as bytes, line ends included.
 
@@ -253,8 +259,8 @@ def raw_pairs(src: Path, tgt: Path) -> Iterator[tuple[bytes, bytes]]:
         BadInput: one file has more lines than the other (both counts are given).
     """
     counts = [0, 0]
-    with open_bytes(src) as src_stream, open_bytes(tgt) as tgt_stream:
-        for src_line, tgt_line in zip_longest(raw_lines(src_stream), raw_lines(tgt_stream)):
+    with closing(_raw_file(src)) as src_lines, closing(_raw_file(tgt)) as tgt_lines:
+        for src_line, tgt_line in zip_longest(src_lines, tgt_lines):
             counts[0] += src_line is not None
             counts[1] += tgt_line is not None
             if counts[0] == counts[1]:

@@ -59,7 +59,7 @@ def find_table(path: Path, columns: tuple[str, ...]) -> Table:
     """
     if uncompressed(path).suffix == ".jsonl":
         return Table(path, partial(_json_values, columns), 0)
-    if all(name.isdigit() for name in columns):
+    if all(name.isdecimal() and int(name) > 0 for name in columns):
         return Table(path, partial(_cells, None, [int(name) - 1 for name in columns]), 0)
     header = next(read_lines(path), "").split("\t")
     return Table(path, partial(_cells, len(header), [_column(path, header, name) for name in columns]), 1)

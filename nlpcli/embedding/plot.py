@@ -104,7 +104,9 @@ def project(vectors: np.ndarray, method: Method, seed: int) -> np.ndarray:
     except ImportError:
         raise _missing("t-SNE", "scikit-learn") from None
     perplexity = min(LARGEST_PERPLEXITY, (len(vectors) - 1) / 3)
-    tsne = TSNE(2, perplexity=perplexity, metric="cosine", init="random", random_state=seed)
+    begin = project(vectors, "pca", seed)
+    begin *= 1e-4 / max(begin[:, 0].std(), 1e-12)  # small, so that the order at large is kept (Kobak & Linderman 2021)
+    tsne = TSNE(2, perplexity=perplexity, metric="cosine", init=begin.astype(np.float32), random_state=seed)
     with threadpool_limits(1):  # for some hundred words, threads wait for each other more than they work
         found: np.ndarray = tsne.fit_transform(vectors)
     return found

@@ -8,10 +8,10 @@ Python, is spared: units are counted while they are written.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from statistics import median_low
 from typing import Iterable, Iterator, NamedTuple
@@ -24,17 +24,14 @@ CHUNK_LINES, CHUNK_CHARACTERS = 2_000, 1 << 20
 MOST_COUNTED = 1_500_000  # different units; each takes about 400 bytes
 LONGEST_SENTENCE = 10_000  # units; gensim trains on no more at a time
 JOINT = "_"
+END = "\n"  # written as a unit; no line holds it
 
 
-class Codes(dict[str, str]):
-    """Maps a unit to its number, in decimal; a unit that is new gets the next one."""
-
-    given = 0
-
-    def __missing__(self, unit: str) -> str:
-        code = self[unit] = str(self.given)
-        self.given += 1
-        return code
+def numbering() -> defaultdict[str, str]:
+    """Return a map from a unit to its number, in decimal, that gives a unit that is new the next one."""
+    codes: defaultdict[str, str] = defaultdict(map(str, count()).__next__)
+    codes[END] = END
+    return codes
 
 
 class Entry(NamedTuple):
@@ -54,24 +51,26 @@ class CorpusFile:
     sentences: int = 0
     words: int = 0
     pruned: int = 0
-    codes: Codes = field(default_factory=Codes)
+    codes: defaultdict[str, str] = field(default_factory=numbering)
     counts: Counter[str] = field(default_factory=Counter)
 
     def write(self, sentences: Iterable[list[str]]) -> str:
         """Return sentences as they stand in the file, and count their units."""
-        coded = [list(map(self.codes.__getitem__, part)) for units in sentences for part in _parts(units)]
-        self.sentences += len(coded)
-        self.words += sum(map(len, coded))
-        self.counts.update(chain.from_iterable(coded))
+        ended = [[*part, END] for units in sentences for part in _parts(units)]
+        codes = list(map(self.codes.__getitem__, chain.from_iterable(ended)))
+        self.sentences += len(ended)
+        self.words += len(codes) - len(ended)
+        self.counts.update(codes)
+        del self.counts[END]
         if len(self.counts) > MOST_COUNTED:
             self._prune()
-        return "".join(" ".join(codes) + "\n" for codes in coded)
+        return " ".join(codes)
 
     def _prune(self) -> None:
         """Forget the rarer half of the units, and all that are as rare."""
         limit = median_low(self.counts.values())
         self.pruned = max(self.pruned, limit)
-        for unit in [unit for unit, code in self.codes.items() if self.counts[code] <= limit]:
+        for unit in [unit for unit, code in self.codes.items() if 0 < self.counts[code] <= limit]:
             del self.counts[self.codes.pop(unit)]
 
     def vocabulary(self, min_count: int, max_vocab: int) -> list[Entry]:
@@ -93,9 +92,9 @@ def write_corpus(lines: Iterable[str], path: Path, cutter: Cutter, workers: int)
     cut = partial(_cut, cutter)
     workers = 1 if cutter.unit == "words" else workers
     with path.open("w", encoding="ascii", newline="\n") as f, console.Progress("reading", None, "lines") as progress:
-        for count, sentences in ordered_map(cut, chunks(lines), workers):
+        for read, sentences in ordered_map(cut, chunks(lines), workers):
             f.write(corpus.write(sentences))
-            corpus.lines += count
+            corpus.lines += read
             progress.update(corpus.lines)
     return corpus
 
@@ -136,7 +135,7 @@ def join_phrases(corpus: CorpusFile, path: Path, *, min_count: int, threshold: f
     def sentences() -> Iterator[list[str]]:
         with corpus.path.open(encoding="ascii", newline="\n") as f:
             for line in f:
-                yield line[:-1].split(" ")
+                yield line.split()
 
     found = Phrases(sentences(), min_count=min_count, threshold=threshold, max_vocab_size=MOST_COUNTED, delimiter=JOINT)
     pairs = found.freeze()

@@ -91,7 +91,7 @@ def train_embedding(
     text = find_text(data, lang, column)
     cutter = _cutter(settings, tokenizer, text.language)
     inputs = text.inputs(["train"], out)
-    config = {"language": text.language, "column": column, "on_error": on_error, **msgspec.to_builtins(settings)}
+    config = {"lang": text.language or None, "column": column, "on_error": on_error, **msgspec.to_builtins(settings)}
     if cutter.tokenizer is not None:
         config["tokenizer_id"] = cutter.tokenizer.id
         inputs.insert(0, cutter.tokenizer.artifact.as_input("tokenizer", out))
@@ -142,11 +142,11 @@ def _train(corpus: CorpusFile, settings: EmbeddingSettings, cutter: Cutter, draf
 
     vocabulary = corpus.vocabulary(settings.min_count, settings.max_vocab)
     if not vocabulary:
-        top = corpus.counts.most_common(1)
+        most = max(corpus.counts.values(), default=1)
         raise BadInput(
             f"no unit stands in the text {settings.min_count} times",
-            cause=f"the most frequent one, of {len(corpus.counts):,}, stands there {top[0][1]} times",
-            fix=f"give more text, or --min-count {top[0][1]}",
+            cause=f"the most frequent one, of {len(corpus.counts):,}, stands there {most} times",
+            fix=f"give more text, or --min-count {most}",
         )
     _describe(corpus, vocabulary, settings, useful_workers(settings.workers, corpus.words))
     corpus.codes.clear()

@@ -105,7 +105,7 @@ def encode_dataset(
     _check_languages(rows, encoder, tokenizer)
     pair = len(rows.languages) == 2
     languages = dict(zip(("src", "tgt", "lang"), (*rows.languages, None) if pair else (None, None, *rows.languages)))
-    config = {**languages, "tokenizer_id": encoder.id, "on_error": on_error}
+    config = {**languages, "column": column, "tokenizer_id": encoder.id, "on_error": on_error}
     splits = [name for name in rows.splits if name in SPLITS]
     inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out)]
     if reuse and (found := reusable(out, "dataset", config, inputs)):

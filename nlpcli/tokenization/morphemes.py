@@ -6,6 +6,7 @@ parts gives back the text.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import pairwise
 from typing import Any, Sequence
@@ -36,8 +37,16 @@ def split_morphemes(lines: Sequence[str]) -> list[list[str]]:
     return [[part for piece in cut(line) for part in piece.split()] for line in lines]
 
 
-def cut(line: str) -> list[str]:
-    """Cut a line into parts that begin where a morpheme does; joined they are the line. Blanks stay with what follows."""
+def cut(line: str, whole: Sequence[str] = ()) -> list[str]:
+    """Cut a line into parts that begin where a morpheme does; joined they are the line. Blanks stay with what follows.
+
+    Args:
+        whole: texts that are not cut.
+    """
     starts = {token.start for token in kiwi().tokenize(line)} if line and not line.isspace() else set()
-    inner = sorted(i for i in starts if 0 < i < len(line) and not line[i - 1].isspace())
+    if whole:
+        longest_first = sorted(whole, key=len, reverse=True)
+        for found in re.finditer("|".join(map(re.escape, longest_first)), line):
+            starts -= set(range(found.start() + 1, found.end()))
+    inner = sorted(i for i in starts if 0 < i < len(line) and line[i - 1] != " ")  # no piece goes on over that one anyway
     return [line[a:b] for a, b in pairwise([0, *inner, len(line)])]

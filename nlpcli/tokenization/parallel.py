@@ -51,11 +51,11 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
         items = iter(items)
         for _, item in zip(range(workers), items):
             here, there = context.Pipe()
-            process = context.Process(target=_work, args=(function, there), daemon=True)
+            process = context.Process(target=_work, args=(function, here, there), daemon=True)
             process.start()
             there.close()
-            here.send(item)
             pool.append((process, here))
+            _send(process, here, item)
         yield from _in_turn(deque(pool), items)
         for _, pipe in pool:
             pipe.close()
@@ -72,22 +72,34 @@ def _in_turn(busy: deque[tuple[Any, Connection]], items: Iterator[Any]) -> Itera
         try:
             done, result = pipe.recv()
         except (EOFError, ConnectionError):
-            process.join()
-            raise RunFailed(
-                "a worker process died",
-                cause=f"exit status {process.exitcode}; most often the machine ran out of memory",
-                fix="run the same command again with --workers 1",
-            ) from None
+            raise _died(process) from None
         if not done:
             raise result
         for item in items:
-            pipe.send(item)
+            _send(process, pipe, item)
             busy.append((process, pipe))
             break
         yield result
 
 
-def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
+def _send(process: Any, pipe: Connection, item: Any) -> None:
+    try:
+        pipe.send(item)
+    except ConnectionError:
+        raise _died(process) from None
+
+
+def _died(process: Any) -> RunFailed:
+    process.join()
+    return RunFailed(
+        "a worker process died",
+        cause=f"exit status {process.exitcode}; most often the machine ran out of memory",
+        fix="run the same command again with --workers 1",
+    )
+
+
+def _work(function: Callable[[Any], Any], other_end: Connection, pipe: Connection) -> None:
+    other_end.close()  # forked with it open, this process would never see that the first one is gone
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while True:

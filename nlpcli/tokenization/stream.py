@@ -73,9 +73,9 @@ def _encode(
     pieces = t.encode_pieces(lines, lang, sampling)
     if form == "pieces":
         return [" ".join(row) for row in pieces]
-    texts, to_id = normalized(lines, t.normalization), t.of(lang).piece_to_id
+    texts = normalized(lines, t.normalization)
     records = (
-        {"text": text, "ids": [to_id(piece) for piece in row], "pieces": row, "offsets": t.offsets(text, row, lang)}
+        {"text": text, "ids": t.ids_of(row, lang), "pieces": row, "offsets": t.offsets(text, row, lang)}
         for text, row in zip(texts, pieces)
     )
     return [msgspec.json.encode(record).decode() for record in records]

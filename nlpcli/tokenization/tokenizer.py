@@ -46,6 +46,7 @@ class Tokenizer:
         self.joint: bool = config["joint"]
         self.jamo: bool = config["jamo"]
         self.pretokenizer: Pretokenizer = config["pretokenizer"]
+        self.symbols: list[str] = config["user_symbol"]
         self.languages: list[str] = [config["lang"]] if config["lang"] else [config["src"], config["tgt"]]
 
     @classmethod
@@ -84,7 +85,7 @@ class Tokenizer:
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
         if sampling:
-            rows = [np.array(list(map(processor.piece_to_id, row)), np.int32) for row in self._draw(texts, language, sampling)]
+            rows = [np.array(self.ids_of(row, language), np.int32) for row in self._draw(texts, language, sampling)]
         else:
             rows = processor.encode(texts, return_type="numpy", num_threads=1)
         for row, swaps in stand_ins.items():
@@ -107,6 +108,11 @@ class Tokenizer:
             ids = [processor.piece_to_id(piece) for piece in rows[row]]
             rows[row] = [processor.id_to_piece(int(i)) for i in _swap(ids, swaps, processor)]
         return [[piece for piece in row if piece != MARK] for row in rows] if self._cuts(language) else rows
+
+    def ids_of(self, pieces: Iterable[str], language: str) -> list[int]:
+        """Return the ids of encoded pieces; unknown text that looks like a mark (`<s>`) is unknown all the same."""
+        ids = map(self.of(language).piece_to_id, pieces)
+        return [UNK if i <= EOS else i for i in ids]
 
     def decode(self, ids: Sequence[Sequence[int]], language: str) -> list[str]:
         """Decode ids to text; marks (padding, beginning, end) vanish."""
@@ -153,7 +159,8 @@ class Tokenizer:
     @cached_property
     def _samplers(self) -> dict[str, SubwordSampler]:
         config = self.artifact.manifest.config
-        kind, symbols = config["kind"], [*config["user_symbol"], *([MARK] if self.pretokenizer == "kiwi" else [])]
+        kind, marks = config["kind"], [MARK] if self.pretokenizer == "kiwi" else []
+        symbols = [*model_symbols(self.symbols, self.jamo), *marks]
         if kind not in ("bpe", "unigram"):
             raise UsageError(
                 f"{self.artifact.path}: a vocabulary of kind {kind} cuts each text in one way, there is nothing to draw",
@@ -180,7 +187,7 @@ class Tokenizer:
                     stand_ins[row] = _stand_ins(text, reserved, processor)
                     for c, stand_in in stand_ins[row].items():
                         texts[row] = texts[row].replace(c, stand_in)
-        return to_model(texts, cut_ko=self._cuts(language), jamo=self.jamo), stand_ins
+        return to_model(texts, cut_ko=self._cuts(language), jamo=self.jamo, symbols=self.symbols), stand_ins
 
     def _from_model(self, texts: list[str]) -> list[str]:
         return [compose(text) for text in texts] if self.jamo else texts
@@ -194,10 +201,15 @@ def normalized(lines: Iterable[str], form: Normalization) -> list[str]:
     return [unicodedata.normalize(name, line) for line in lines]
 
 
-def to_model(texts: list[str], *, cut_ko: bool, jamo: bool) -> list[str]:
-    """Cut texts into morphemes and jamo, as SentencePiece is to see them."""
+def model_symbols(symbols: Iterable[str], jamo: bool) -> list[str]:
+    """Return the user's symbols as SentencePiece is to see them."""
+    return [decompose(symbol) if jamo else symbol for symbol in symbols]
+
+
+def to_model(texts: list[str], *, cut_ko: bool, jamo: bool, symbols: Sequence[str] = ()) -> list[str]:
+    """Cut texts into morphemes (but not the user's symbols) and jamo, as SentencePiece is to see them."""
     if cut_ko:
-        texts = [MARK.join(cut(text)) for text in texts]
+        texts = [MARK.join(cut(text, symbols)) for text in texts]
     return [decompose(text) for text in texts] if jamo else texts
 
 

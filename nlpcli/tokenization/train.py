@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,12 @@ from nlpcli.corpus.rows import Rows, find_rows
 from nlpcli.errors import UsageError
 from nlpcli.tokenization.parallel import chunks, ordered_map, processors
 from nlpcli.tokenization.sample import reservoir
+from nlpcli.tokenization.sampling import BLANK
 from nlpcli.tokenization.tokenizer import JOINT, MARK, Normalization, Pretokenizer, normalized, to_model
 from nlpcli.tokenization.vocabulary import Kind, TokenizerSettings, describe, learn_vocabulary, vocab_lines
 
 COMMAND = "nlpcli tokenize train"
+NO_SYMBOL = re.compile(rf"<(pad|unk|s|/s|0x[0-9A-F]{{2}})>|(.*[ \n{BLANK}{MARK}].*)?", re.DOTALL)
 CHUNK = 2000  # lines a worker cuts at a time
 
 
@@ -73,10 +76,12 @@ def train_tokenizer(
         BadInput: the training split is missing, empty or not UTF-8.
     """
     given = {name: value for name, value in locals().items() if name in TokenizerSettings.__struct_fields__}
+    given["user_symbol"] = normalized(user_symbol, normalization)
     settings = checked(TokenizerSettings, given)
     rows = find_rows(data, src, tgt, lang, column)
     _check(settings, rows.languages)
     config = {**_languages(rows.languages), **msgspec.json.decode(msgspec.json.encode(settings)), "on_error": on_error}
+    config["column"] = column
     inputs = rows.inputs(["train"], out)
     if reuse and (found := reusable(out, "tokenizer", config, inputs)):
         return _result(found)
@@ -98,10 +103,17 @@ def _check(settings: TokenizerSettings, languages: tuple[str, ...]) -> None:
             cause=f"the data's language is {' and '.join(languages)}",
             fix="add --lang ko if the text is Korean",
         )
+    if settings.pretokenizer == "kiwi" and settings.kind == "word":
+        raise UsageError("--pretokenizer kiwi cuts words, which --kind word keeps whole", fix="--kind bpe or --kind unigram")
     if settings.jamo and settings.normalization == "none":
         raise UsageError("--jamo needs text in NFC", cause="decoding puts jamo together by NFC", fix="--normalization nfc")
-    if bad := [symbol for symbol in settings.user_symbol if not symbol or MARK in symbol or "\n" in symbol]:
-        raise UsageError(f"--user-symbol {bad[0]!r} cannot be a piece", fix="give a word or sign such as '<sep>'")
+    symbols = settings.user_symbol
+    if bad := [symbol for symbol in symbols if NO_SYMBOL.fullmatch(symbol) or symbols.count(symbol) > 1]:
+        raise UsageError(
+            f"--user-symbol {bad[0]!r} cannot be a piece",
+            cause="it is given twice, is a mark or byte of the vocabulary, or has a blank in it",
+            fix="give each word or sign once, such as '<sep>'",
+        )
 
 
 def _languages(languages: tuple[str, ...]) -> dict[str, Any]:
@@ -118,7 +130,7 @@ def _texts(rows: Rows, settings: TokenizerSettings, draft: Draft, on_error: OnEr
     if len(sample) < count:
         console.info(f"tokenizer: learning from {len(sample):,} of {count:,} rows, drawn with seed {settings.seed}")
     sides = {}
-    for language, lines in zip(rows.languages, zip(*sample)):
+    for language, lines in zip(rows.languages, list(zip(*sample)) or [()] * len(rows.languages)):
         prepare = partial(_prepare, settings=settings, language=language)
         sides[language] = [line for part in ordered_map(prepare, chunks(lines, CHUNK), workers) for line in part]
     return {JOINT: [line for side in sides.values() for line in side]} if settings.joint else sides
@@ -126,7 +138,8 @@ def _texts(rows: Rows, settings: TokenizerSettings, draft: Draft, on_error: OnEr
 
 def _prepare(lines: list[str], settings: TokenizerSettings, language: str) -> list[str]:
     texts = [text.replace(MARK, "") for text in normalized(lines, settings.normalization)]
-    return to_model(texts, cut_ko=settings.pretokenizer == "kiwi" and language == "ko", jamo=settings.jamo)
+    cut_ko = settings.pretokenizer == "kiwi" and language == "ko"
+    return to_model(texts, cut_ko=cut_ko, jamo=settings.jamo, symbols=settings.user_symbol)
 
 
 def _result(artifact: Artifact) -> TrainedTokenizer:

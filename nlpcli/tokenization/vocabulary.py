@@ -12,7 +12,7 @@ import sentencepiece
 from nlpcli import console
 from nlpcli.config import Positive, Share
 from nlpcli.errors import BadInput, RunFailed
-from nlpcli.tokenization.tokenizer import BOS, EOS, MARK, PAD, UNK, Normalization, Pretokenizer
+from nlpcli.tokenization.tokenizer import BOS, EOS, MARK, PAD, UNK, Normalization, Pretokenizer, model_symbols
 
 LARGEST_DEFAULT = 8000
 WORDS_A_PIECE = 40  # a piece should be seen often enough to be learnt: one piece for this many running words
@@ -103,7 +103,7 @@ def describe(model: bytes, lines: list[str]) -> dict[str, float]:
 
 def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
     model = io.BytesIO()
-    symbols = [*settings.user_symbol, *([MARK] if settings.pretokenizer != "none" else [])]
+    symbols = [*model_symbols(settings.user_symbol, settings.jamo), *([MARK] if settings.pretokenizer != "none" else [])]
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
         model_writer=model,

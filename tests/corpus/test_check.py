@@ -321,6 +321,12 @@ def test_plain_text_may_have_blank_and_repeated_lines() -> None:
     assert found(checked("./play/input.txt")) == {"empty": 1, "duplicate": 1}
 
 
+def test_text_without_any_line_end_is_one_line() -> None:
+    Path("one.txt").write_bytes(b"x" * 3_000_000)
+    result = checked("one.txt")
+    assert (result.rows, found(result)) == ({"train": 1}, {"oversized": 1})
+
+
 def test_the_language_of_plain_text_may_be_given() -> None:
     Path("play").mkdir()
     Path("play/input.txt").write_text("누구 있습니까?\nNobody is here at all.\n", "utf-8")
@@ -361,8 +367,17 @@ def test_a_column_of_a_table_by_name_or_number() -> None:
     assert found(checked("raw.tsv", column="2")) == {"duplicate": 1, "control": 1}
     Path("named.tsv").write_text("id\ttext\n7\tfine\n8\tfine\n", "utf-8")
     assert found(checked("named.tsv", column="text")) == {"duplicate": 1}
-    with pytest.raises(BadInput, match="no column words"):
-        checked("named.tsv", column="words")
+    assert found(checked("named.tsv")) == {"duplicate": 1}
+    for column in ("words", "0"):
+        with pytest.raises(BadInput, match=f"no column {column}"):
+            checked("named.tsv", column=column)
+    with pytest.raises(UsageError, match="which column"):
+        checked("raw.tsv")
+
+
+def test_what_is_neither_file_nor_folder_is_refused() -> None:
+    with pytest.raises(BadInput, match="neither a file nor a folder"):
+        checked("/dev/null")
 
 
 def test_the_kind_may_be_forced(data: Path) -> None:

@@ -285,6 +285,14 @@ def test_plain_text_keeps_its_blank_and_repeated_lines() -> None:
     assert Path("two/train.txt").read_text("utf-8") == "KING:\nWho?\nNobody.\n"
 
 
+def test_plain_text_is_no_pair_for_other_commands() -> None:
+    Path("play").mkdir()
+    Path("play/input.txt").write_text("KING:\n", "utf-8")
+    cleaned("./play")
+    with pytest.raises(UsageError, match="source and target language"):
+        prepare_data(data="./out", out=Path("again"))
+
+
 def test_documents_lose_segments_and_stay_aligned() -> None:
     Path("d-ko-en").mkdir()
     documents = [

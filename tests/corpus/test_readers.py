@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
 import sys
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpcli.corpus.readers import likely_encoding, read_lines
-from nlpcli.corpus.tables import read_pairs
+from nlpcli.corpus import readers
+from nlpcli.corpus.readers import BadLine, Skipped, likely_encoding, numbered_lines, raw_lines, read_lines
+from nlpcli.corpus.tables import find_table, read_pairs, read_records
 from nlpcli.errors import BadInput
 
 if sys.version_info >= (3, 14):
@@ -290,3 +292,116 @@ def test_packed_tables_are_told_by_the_ending_inside(ending: str) -> None:
         path = Path(name + ending)
         path.write_bytes(PACKERS[ending](text.encode()))
         assert list(read_pairs(path, path, "ko", "en")) == [("안녕", "Hello")]
+
+
+def test_columns_given_by_number_need_no_header() -> None:
+    Path("x.tsv").write_text("1\t안녕\tHello\n2\t네\tYes\textra\n", "utf-8")
+    assert list(read_records(Path("x.tsv"), ("2",))) == [("안녕",), ("네",)]
+    assert list(read_records(Path("x.tsv"), ("3", "1"))) == [("Hello", "1"), ("Yes", "2")]
+    assert find_table(Path("x.tsv"), ("2",)).header == 0
+    assert "line 1 has 3 columns, not 4" in refused(lambda: list(read_records(Path("x.tsv"), ("4",)))).message
+
+
+@pytest.mark.xfail(strict=True, reason="0 reads the last column, and ² is no number: tokenize-column.patch")
+@pytest.mark.parametrize("column", ["0", "00", "²"])
+def test_columns_are_numbered_from_1(column: str) -> None:
+    Path("x.tsv").write_text("안녕\tHello\n", "utf-8")
+    refused(lambda: list(read_records(Path("x.tsv"), (column,))))
+
+
+# The longest line
+
+
+@pytest.fixture
+def longest(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(readers, "LONGEST_LINE", 10)
+    return 10
+
+
+def test_a_line_that_is_too_long_is_refused_by_number(longest: int) -> None:
+    error = refused(lambda: lines_of(b"ok\n" + b"x" * 11 + b"\nok\n"))
+    assert "text: line 2 is longer than 10 bytes" in error.message
+    assert "sed -n 2p text" in error.fix
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("length", [11, 12, 20, 21, 22, 23, 33, 500])
+def test_of_a_line_that_is_too_long_no_more_is_kept_and_the_next_line_is_whole(longest: int, length: int, end: bytes) -> None:
+    data = b"before\n" + b"x" * length + end + (b"after\n" if end else b"")
+    lines = list(raw_lines(io.BytesIO(data)))
+    assert [line for line in lines if b"x" not in line] == [b"before\n", *([b"after\n"] if end else [])]
+    assert len(lines) == (3 if end else 2)
+    assert len(lines[1]) == 11
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"",
+        pytest.param(b"\n", marks=pytest.mark.xfail(strict=True, reason="its end is counted too: tokenize-longest.patch")),
+    ],
+)
+def test_a_line_of_the_largest_length_is_read(longest: int, end: bytes) -> None:
+    assert lines_of(b"x" * 10 + end) == ["x" * 10]
+
+
+# Lines left out
+
+
+def left_out() -> list[dict[str, object]]:
+    return [json.loads(line) for line in Path("skipped.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_lines_left_out_are_noted_with_file_number_reason_and_text(longest: int) -> None:
+    Path("text").write_bytes("하나\n".encode() + b"\xff\xfe\n" + b"y" * 30 + b"\n\nlast")
+    assert list(numbered_lines(Path("text"), Skipped(Path()))) == [(1, "하나"), (4, ""), (5, "last")]
+    assert left_out() == [
+        {"file": "text", "line": 2, "reason": "is not UTF-8", "text": "\\xff\\xfe"},
+        {"file": "text", "line": 3, "reason": "is longer than 10 bytes", "text": "y" * 11},
+    ]
+
+
+def test_without_bad_lines_no_list_is_made(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("text").write_bytes(b"one\n")
+    skipped = Skipped(Path())
+    assert list(read_lines(Path("text"), skipped)) == ["one"]
+    assert (skipped.size(), skipped.close()) == (0, 0)
+    assert not Path("skipped.jsonl").exists()
+    assert capfd.readouterr().err == ""
+
+
+def test_the_lines_left_out_are_counted_and_said(capfd: pytest.CaptureFixture[str]) -> None:
+    skipped = Skipped(Path())
+    for number in range(3):
+        skipped.add(BadLine(Path("text"), number, "is bad", b"x"))
+    assert skipped.close() == 3
+    assert "left out 3 bad line(s); they are in skipped.jsonl" in capfd.readouterr().err
+
+
+def test_a_list_goes_on_after_what_was_saved_of_it() -> None:
+    first = Skipped(Path())
+    first.add(BadLine(Path("text"), 1, "is bad", b"x"))
+    size = first.size()
+    first.add(BadLine(Path("text"), 2, "is bad", b"x"))
+    Skipped(Path(), size).add(BadLine(Path("text"), 3, "is bad", b"x"))
+    assert [entry["line"] for entry in left_out()] == [1, 3]
+
+
+def test_pairs_are_left_out_whole_and_unequal_sides_are_refused_all_the_same() -> None:
+    Path("a.ko").write_bytes("가\n".encode() + b"\xff\n" + "다\n".encode())
+    Path("a.en").write_bytes(b"a\nb\n\xff\n")
+    assert list(read_pairs(Path("a.ko"), Path("a.en"), "ko", "en", Skipped(Path()))) == [("가", "a")]
+    assert [(entry["file"], entry["line"]) for entry in left_out()] == [("a.ko", 2), ("a.en", 3)]
+    with Path("a.en").open("a") as f:
+        f.write("more\n")
+    error = refused(lambda: list(read_pairs(Path("a.ko"), Path("a.en"), "ko", "en", Skipped(Path()))))
+    assert "a.ko has 3 lines and a.en has 4" in error.message
+
+
+def test_records_are_left_out_by_the_number_of_their_line() -> None:
+    Path("x.tsv").write_bytes(b"ko\ten\na\tA\nb\n\xff\tC\nd\tD\n")
+    assert list(read_records(Path("x.tsv"), ("ko", "en"), Skipped(Path()))) == [("a", "A"), ("d", "D")]
+    assert [(entry["line"], entry["reason"]) for entry in left_out()] == [
+        (3, "has 1 columns, the header 2"),
+        (4, "is not UTF-8"),
+    ]

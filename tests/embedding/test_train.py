@@ -121,6 +121,12 @@ def _flag(name: str, value: object) -> list[str]:
     return [flag] if value is True else [flag, str(value)]
 
 
+def test_the_manifest_is_a_settings_file(text: Path, run_cli: Any) -> None:
+    first = trained(text, loss="hierarchical", objective="cbow", lowercase=True)
+    ran = run_cli("embed", "train", "--data", text, "--config", "out/manifest.json", "--out", "again", "--json")
+    assert json.loads(ran.out)["data"]["id"] == first.id
+
+
 def test_another_seed_gives_other_vectors(text: Path) -> None:
     trained(text, "one")
     trained(text, "two", seed=2)

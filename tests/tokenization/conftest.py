@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
+from nlpcli.cli import main
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
@@ -31,6 +33,14 @@ text = st.lists(parts, max_size=20).map("".join)
 
 def nfc(lines: list[str]) -> list[str]:
     return [unicodedata.normalize("NFC", line) for line in lines]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _commands_built_once() -> Iterator[None]:
+    """Building the tree of commands takes longer than most of what they do here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "_command_tree", cache(main._command_tree))
+        yield
 
 
 @pytest.fixture(scope="session")

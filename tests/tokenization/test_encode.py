@@ -27,8 +27,6 @@ from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.encode import Chunk, Encoded, EncodedChunk, encode_dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
 
-# until tokenize-skipped.patch
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 Learn = Callable[..., Tokenizer]
 
 
@@ -228,11 +226,16 @@ def encoder(shards: None, monkeypatch: pytest.MonkeyPatch, tiny_corpus: Path, ti
 
 
 @pytest.mark.parametrize(
-    ("after", "again"),
-    [(7, 540), (24, 240), (29, 140), (30, 40), (31, 40)],
-    ids=["after a shard", "later", "in the last shard", "between the splits", "in the second split"],
+    ("after", "again", "breaking"),
+    [
+        (7, 540, INTERRUPTED),
+        (24, 240, OSError(28, "No space left on device")),
+        (29, 140, INTERRUPTED),
+        (30, 40, INTERRUPTED),
+        (31, 40, INTERRUPTED),
+    ],
+    ids=["after a shard", "disk full", "in the last shard", "between the splits", "in the second split"],
 )
-@pytest.mark.parametrize("breaking", [INTERRUPTED, OSError(28, "No space left on device")], ids=["signal", "disk full"])
 def test_an_interrupted_command_goes_on_and_ends_in_the_same_artifact(
     encoder: Encoder, tiny_dataset: Path, capfd: pytest.CaptureFixture[str], breaking: BaseException, after: int, again: int
 ) -> None:
@@ -357,7 +360,7 @@ def test_a_bad_line_after_a_shard_leaves_nothing(encoder: Encoder, own_corpus: P
 def test_unequal_sides_after_a_shard_leave_nothing(encoder: Encoder, own_corpus: Path, on_error: str) -> None:
     with (own_corpus / "train.en").open("a") as f:
         f.write("one more\n")
-    with pytest.raises(BadInput, match="600 lines and .* has 601"):
+    with pytest.raises(BadInput, match=r"600 lines and .* has 601"):
         encoder(data=str(own_corpus), on_error=on_error)
     assert left_behind() == set()
 

@@ -87,8 +87,9 @@ def test_no_more_items_are_read_ahead_than_there_are_workers(workers: int) -> No
 
     def items() -> Iterator[int]:
         nonlocal read
-        for read in range(1, 101):
-            yield read
+        for number in range(100):
+            read += 1
+            yield number
 
     for done, _ in enumerate(ordered_map(identity, items(), workers), 1):
         assert read <= done + workers
@@ -108,11 +109,10 @@ def test_this_process_may_use_a_processor() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_an_error_of_the_function_reaches_the_caller_whole_and_in_its_turn(workers: int) -> None:
-    seen = []
+    results = ordered_map(refuse_five, range(20), workers)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(BadInput) as caught:
-        for result in ordered_map(refuse_five, range(20), workers):
-            seen.append(result)
-    assert seen == [0, 1, 2, 3, 4]
+        next(results)
     assert (caught.value.message, caught.value.cause) == ("five is not welcome", "it is five")
     assert (caught.value.fix, caught.value.exit_code) == ("give another number", 3)
 
