@@ -78,8 +78,8 @@ def main() -> None:
     for data in arguments.data:
         with (data / "train.ko").open("rb") as f:
             lines = sum(1 for _ in f)
-        folder = tempfile.mkdtemp(dir=data.parent)
-        found: dict[str, object] = {"megabytes": round(sum(p.stat().st_size for p in data.iterdir()) / 1e6)}
+        folder = tempfile.mkdtemp()
+        found: dict[str, object] = {"megabytes": round(sum(p.stat().st_size for p in data.glob("train.*")) / 1e6)}
         for name in arguments.command or COMMANDS:
             words = [word.format(data=data, out=folder) for word in COMMANDS[name]]
             found[name] = measure([sys.executable, "-m", "nlpcli", *words])

@@ -96,7 +96,9 @@ class Contest:
             [sys.executable, "-c", BATCH, str(self.model), str(self.text), str(self.folder / "batch")]
         )
         found["batch_encode"] = float(printed)
-        found["hf"], _ = self._timed([sys.executable, "-c", HF, str(self.folder / "hf.json"), str(self.text), str(self.folder / "hf")])
+        found["hf"], _ = self._timed(
+            [sys.executable, "-c", HF, str(self.folder / "hf.json"), str(self.text), str(self.folder / "hf")]
+        )
         return found
 
     def identical(self) -> bool:

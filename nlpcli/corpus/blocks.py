@@ -78,7 +78,7 @@ class Reader:
 
     def _cells(self, number: int, lines: list[Lines]) -> Block:
         (found,) = lines
-        numbered = all(name.isdigit() for name in self.part.columns)
+        numbered = all(name.isdecimal() for name in self.part.columns)
         first = int(number == 1 and not numbered)  # a header is no row
         if first:
             self.header = found.texts[0].split("\t")

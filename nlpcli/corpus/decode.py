@@ -71,7 +71,7 @@ class Decoder:
         """Decode all lines in one step, which is what makes a clean file fast."""
         joined = b"\n".join(raws)
         recoded = self.recoding is not None and self.recoding.whole
-        if self.utf16 or recoded or max(map(len, raws)) >= LONGEST_LINE:
+        if self.utf16 or recoded or max(map(len, raws)) > LONGEST_LINE:
             return None
         try:
             lines = Lines(joined.decode("utf-8").split("\n"))
@@ -85,7 +85,7 @@ class Decoder:
         lines = Lines([])
         for row, raw in enumerate(raws):
             text = None
-            if len(raw) >= LONGEST_LINE:
+            if len(raw) > LONGEST_LINE:
                 lines.reject("oversized", row, raw)
             elif self.utf16 or (text := self._text(raw, lines, row)) is None:
                 if self.guesses.total() < GUESSES and not self.utf16:

@@ -368,7 +368,7 @@ def test_a_column_of_a_table_by_name_or_number() -> None:
     Path("named.tsv").write_text("id\ttext\n7\tfine\n8\tfine\n", "utf-8")
     assert found(checked("named.tsv", column="text")) == {"duplicate": 1}
     assert found(checked("named.tsv")) == {"duplicate": 1}
-    for column in ("words", "0"):
+    for column in ("words", "0", "²"):
         with pytest.raises(BadInput, match=f"no column {column}"):
             checked("named.tsv", column=column)
     with pytest.raises(UsageError, match="which column"):

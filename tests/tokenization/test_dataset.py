@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +50,17 @@ def test_numpy_alone_reads_the_ids_of_every_line(
     read = [ids[begin:end].tolist() for begin, end in pairwise(offsets)]
     assert read == Tokenizer.load(tiny_tokenizer).encode(lines_of(tiny_corpus, split, language), language)
     assert (offsets[0], offsets[-1]) == (0, len(ids))
+
+
+def test_the_lines_of_python_in_the_documentation_read_a_line(tiny_dataset: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/tokenize.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    shutil.copytree(tiny_dataset, "work/ids")
+    names: dict[str, Any] = {}
+    exec(block, names)
+    data = Dataset.load("work/ids")
+    assert names["line_42"].tolist() == data.side("train", "ko")[41].tolist()
+    assert isinstance(names["ids"], np.memmap)
 
 
 @pytest.mark.parametrize(("split", "language"), SIDES)
