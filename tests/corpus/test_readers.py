@@ -302,7 +302,6 @@ def test_columns_given_by_number_need_no_header() -> None:
     assert "line 1 has 3 columns, not 4" in refused(lambda: list(read_records(Path("x.tsv"), ("4",)))).message
 
 
-@pytest.mark.xfail(strict=True, reason="0 reads the last column, and ² is no number: tokenize-column.patch")
 @pytest.mark.parametrize("column", ["0", "00", "²"])
 def test_columns_are_numbered_from_1(column: str) -> None:
     Path("x.tsv").write_text("안녕\tHello\n", "utf-8")
@@ -334,13 +333,7 @@ def test_of_a_line_that_is_too_long_no_more_is_kept_and_the_next_line_is_whole(l
     assert len(lines[1]) == 11
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        b"",
-        pytest.param(b"\n", marks=pytest.mark.xfail(strict=True, reason="its end is counted too: tokenize-longest.patch")),
-    ],
-)
+@pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_line_of_the_largest_length_is_read(longest: int, end: bytes) -> None:
     assert lines_of(b"x" * 10 + end) == ["x" * 10]
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from nlpcli.cli import main
+from nlpcli.tokenization import encode, stats, train
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
@@ -36,10 +37,12 @@ def nfc(lines: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _commands_built_once() -> Iterator[None]:
-    """Building the tree of commands takes longer than most of what they do here."""
+def _quick() -> Iterator[None]:
+    """What takes longer than the small texts here: building the tree of commands, and starting workers unasked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(main, "_command_tree", cache(main._command_tree))
+        for room in (train, encode, stats):
+            patch.setattr(room, "processors", lambda: 1)
         yield
 
 

@@ -85,7 +85,6 @@ def bad_in_many_ways(longest: int) -> bytes:
     return b"\n".join(lines)
 
 
-@pytest.mark.xfail(strict=True, reason="a line of exactly the largest length: tokenize-longest.patch")
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 100])
 def test_what_is_left_out_does_not_depend_on_chunks(tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     if rows == 100:  # all are judged in the slow way, as the first chunk is
@@ -336,7 +335,6 @@ def test_with_another_tokenizer_it_begins_anew(encoder: Encoder, learnt: Learn) 
     assert Dataset.load(made.path).tokenizer.id == learnt(kind="unigram").id
 
 
-@pytest.mark.xfail(strict=True, reason="goes on with the ids of another column: tokenize-column.patch")
 def test_with_another_column_it_begins_anew(encoder: Encoder) -> None:
     Path("t.tsv").write_text("a\tb\n" + "".join(f"하나 {n}\t둘 {n}\n" for n in range(200)), "utf-8")
     with pytest.raises(Interrupted):
@@ -433,7 +431,6 @@ def test_what_a_kill_9_leaves_is_taken_up(
     assert 0 < encoder.rows <= 540
 
 
-@pytest.mark.xfail(strict=True, reason="its workers live on and hold the lock: tokenize-workers.patch")
 def test_a_kill_9_of_the_first_process_alone_ends_its_workers_too(
     slow_command: Callable[..., subprocess.Popen[str]], encoder: Encoder, tiny_dataset: Path
 ) -> None:

@@ -117,7 +117,6 @@ def test_no_piece_crosses_a_morpheme_of_any_text(learnt: Learn, line: str) -> No
     assert not crossing(learnt(pretokenizer="kiwi", **SMALL), line)
 
 
-@pytest.mark.xfail(strict=True, reason="a blank that is not U+0020 hides a cut: tokenize-blanks.patch")
 def test_no_piece_crosses_a_morpheme_after_another_kind_of_blank() -> None:
     Path("x.txt").write_text("값은 3.\u00a05.\u00a03.\u00a05.\u00a0입니다\n그것은 .\u00a0.\u00a0.\u00a0이다\n" * 50, "utf-8")
     made = train_tokenizer(data="x.txt", out=Path("tok"), lang="ko", pretokenizer="kiwi", workers=1)

@@ -134,7 +134,6 @@ def test_a_worker_that_is_killed_is_a_failed_run_not_a_wait_without_end() -> Non
     assert "--workers 1" in caught.value.fix
 
 
-@pytest.mark.xfail(strict=True, reason="BrokenPipeError instead of RunFailed: tokenize-workers.patch")
 def test_a_worker_that_is_killed_between_two_items_is_a_failed_run() -> None:
     def items() -> Iterator[int]:
         yield from (0, 1)
@@ -184,7 +183,6 @@ def test_workers_end_while_they_work() -> None:
     assert time.monotonic() - begun < 10
 
 
-@pytest.mark.xfail(strict=True, reason="each worker holds its own pipe open: tokenize-workers.patch")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_workers_end_when_this_process_is_killed() -> None:
     script = """

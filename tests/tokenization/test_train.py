@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from nlpcli import artifacts, files
 from nlpcli.errors import BadInput, UsageError
 from nlpcli.tokenization import train as room
+from nlpcli.tokenization.jamo import decompose
+from nlpcli.tokenization.sampling import Sampling
 from nlpcli.tokenization.tokenizer import MARK, Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
@@ -72,24 +75,12 @@ def test_settings_out_of_range_are_usage_errors(tiny_corpus: Path, settings: dic
         ({"user_symbol": ("<a>", "")}, "--user-symbol '' cannot be a piece"),
         ({"user_symbol": (MARK,)}, "cannot be a piece"),
         ({"user_symbol": ("a\nb",)}, "cannot be a piece"),
-        pytest.param(
-            {"pretokenizer": "kiwi", "kind": "word"},
-            "--pretokenizer kiwi",
-            marks=pytest.mark.xfail(strict=True, reason="the signs of the cuts stay in words: tokenize-word-kiwi.patch"),
-        ),
+        ({"pretokenizer": "kiwi", "kind": "word"}, "--pretokenizer kiwi"),
         *(
-            pytest.param(
-                {"user_symbol": (symbol,)},
-                "cannot be a piece",
-                marks=pytest.mark.xfail(strict=True, reason="symbols that never match: tokenize-symbols.patch"),
-            )
+            ({"user_symbol": (symbol,)}, "cannot be a piece")
             for symbol in ("<s>", "</s>", "<pad>", "<unk>", "<0x41>", "a b", " a", "\u2581", "두 번")
         ),
-        pytest.param(
-            {"user_symbol": ("<a>", "<a>")},
-            "cannot be a piece",
-            marks=pytest.mark.xfail(strict=True, reason="exits with 6: tokenize-symbols.patch"),
-        ),
+        ({"user_symbol": ("<a>", "<a>")}, "cannot be a piece"),
     ],
 )
 def test_settings_that_do_not_go_together_are_usage_errors(settings: dict[str, Any], said: str) -> None:
@@ -117,19 +108,9 @@ def test_a_users_symbol_is_always_one_piece(learnt: Learn, settings: dict[str, A
 @pytest.mark.parametrize(
     ("settings", "symbol"),
     [
-        pytest.param(
-            {"jamo": True}, "올리비아", marks=pytest.mark.xfail(strict=True, reason="never matches: tokenize-symbols.patch")
-        ),
-        pytest.param(
-            {"pretokenizer": "kiwi"},
-            "<sep>",
-            marks=pytest.mark.xfail(strict=True, reason="Kiwi cuts it: tokenize-symbols.patch"),
-        ),
-        pytest.param(
-            {"pretokenizer": "kiwi", "jamo": True},
-            "학교에서",
-            marks=pytest.mark.xfail(strict=True, reason="Kiwi cuts it: tokenize-symbols.patch"),
-        ),
+        ({"jamo": True}, "올리비아"),
+        ({"pretokenizer": "kiwi"}, "<sep>"),
+        ({"pretokenizer": "kiwi", "jamo": True}, "학교에서"),
     ],
 )
 def test_a_users_symbol_is_one_piece_whatever_happens_to_the_text_before(
@@ -139,11 +120,15 @@ def test_a_users_symbol_is_one_piece_whatever_happens_to_the_text_before(
         pytest.importorskip("kiwipiepy")
     tokenizer = learnt(user_symbol=(symbol,), **settings)
     line = f"나는{symbol}갔다 {symbol}."
-    pieces, plain = tokenizer.encode_pieces([line, line.replace(symbol, "")], "ko")
-    symbol_id = tokenizer.encode([symbol], "ko")[0][-1]
-    assert tokenizer.encode([line], "ko")[0].count(symbol_id) == 2
-    assert len(pieces) <= len(plain) + 4
+    whole = decompose(symbol) if tokenizer.jamo else symbol
+    assert tokenizer.encode_pieces([line], "ko")[0].count(whole) == 2
+    assert tokenizer.encode_pieces([line], "ko", Sampling(1.0, 1))[0].count(whole) == 2
     assert tokenizer.decode(tokenizer.encode([line], "ko"), "ko") == [line]
+
+
+def test_a_symbol_typed_in_another_unicode_form_is_found_in_the_text(learnt: Learn) -> None:
+    tokenizer = learnt(user_symbol=(unicodedata.normalize("NFD", "올리비아"),))
+    assert "올리비아" in tokenizer.encode_pieces(["올리비아는"], "ko")[0]
 
 
 # What is learnt from
@@ -158,7 +143,7 @@ def test_a_side_without_text_is_refused() -> None:
 @pytest.mark.parametrize(
     "joint",
     [
-        pytest.param(False, marks=pytest.mark.xfail(strict=True, reason="an artifact without a model: tokenize-empty.patch")),
+        False,
         True,
     ],
 )
@@ -229,7 +214,6 @@ def test_reuse_trains_only_when_something_changed(tiny_corpus: Path) -> None:
     assert train_tokenizer(data=str(tiny_corpus), out=Path("tok"), reuse=True, kind="unigram").id != first.id
 
 
-@pytest.mark.xfail(strict=True, reason="the column is not recorded: tokenize-column.patch")
 def test_another_column_is_another_text() -> None:
     Path("a.tsv").write_text("one\ttwo\n" + "hello there\tgood morning\n" * 50, "utf-8")
     first = train_tokenizer(data="a.tsv", out=Path("tok"), column="one", lang="en", reuse=True)
