@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "docs/data.md", "docs/fetch.md", "docs/tokenize.md", "docs/embed.md", "docs/train.md", "docs/translate.md"]
+PAGES = ["README.md", *(f"docs/{page}.md" for page in ("data", "fetch", "tokenize", "embed", "train", "translate"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 QUICK = {"MAX_STEPS": "3", "EVAL_SENTENCES": "2", "D_MODEL": "16", "D_EMBED": "16"}
 

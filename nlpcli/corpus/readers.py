@@ -266,8 +266,13 @@ def raw_pairs(src: Path, tgt: Path) -> Iterator[tuple[bytes, bytes]]:
             if counts[0] == counts[1]:
                 yield src_line, tgt_line
     if counts[0] != counts[1]:
-        raise BadInput(
-            f"{src} has {counts[0]:,} lines and {tgt} has {counts[1]:,}",
-            cause="line n of one file must be the translation of line n of the other",
-            fix=f"wc -l {src} {tgt}; look for a line lost or split, and align the files again",
-        )
+        raise unequal_sides(src, tgt, *counts)
+
+
+def unequal_sides(src: Path, tgt: Path, src_lines: int, tgt_lines: int) -> BadInput:
+    """Return the error for two files that should be of one length."""
+    return BadInput(
+        f"{src} has {src_lines:,} lines and {tgt} has {tgt_lines:,}",
+        cause="line n of one file must be the translation of line n of the other",
+        fix=f"wc -l {src} {tgt}; look for a line lost or split, and align the files again",
+    )

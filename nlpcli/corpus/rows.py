@@ -9,8 +9,9 @@ from typing import Iterator
 
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
+from nlpcli.corpus.decode import raw_blocks
 from nlpcli.corpus.names import FORMATS, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import BadLine, Skipped, open_bytes, raw_lines, raw_pairs, refuse, text_or_bad, uncompressed
+from nlpcli.corpus.readers import BadLine, Skipped, refuse, text_or_bad, uncompressed, unequal_sides
 from nlpcli.corpus.tables import Table, find_table
 from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput
@@ -23,21 +24,34 @@ class Source:
     paths: tuple[Path, ...]
     table: Table | None = None
 
-    def raw(self) -> Iterator[tuple[bytes, ...]]:
-        """Yield the rows as they stand in the files, line ends included, to be judged by `judge`.
+    def blocks(self) -> Iterator[list[list[bytes]]]:
+        """Yield the lines of each file, a table's header too, without their ends, in blocks of as many on each side.
 
         Raises:
             BadInput: unequal sides.
         """
-        if len(self.paths) == 2:
-            yield from raw_pairs(*self.paths)
-            return
-        with open_bytes(self.paths[0]) as stream:
-            yield from ((line,) for line in islice(raw_lines(stream), self.table.header if self.table else 0, None))
+        counts = [0] * len(self.paths)
+        yield from raw_blocks(self.paths, counts)
+        if len(set(counts)) > 1:
+            raise unequal_sides(self.paths[0], self.paths[1], counts[0], counts[1])
+
+    def raw(self) -> Iterator[tuple[bytes, ...]]:
+        """Yield the rows as they stand in the files, to be judged by `judge`.
+
+        Raises:
+            BadInput: unequal sides.
+        """
+        rows = (row for block in self.blocks() for row in zip(*block))
+        yield from islice(rows, self.header, None)
+
+    @property
+    def header(self) -> int:
+        """The number of lines before the first row."""
+        return self.table.header if self.table else 0
 
     def judge(self, number: int, row: tuple[bytes, ...]) -> tuple[str, ...] | list[BadLine]:
         """Return the texts of the row of this number, from 1, or what is wrong with its lines."""
-        number += self.table.header if self.table else 0
+        number += self.header
         lines = [text_or_bad(path, number, line) for path, line in zip(self.paths, row)]
         if bad := [line for line in lines if isinstance(line, BadLine)]:
             return bad

@@ -7,7 +7,6 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, reusable
-from nlpcli.corpus.readers import BadLine, OnError, Skipped
+from nlpcli.corpus.readers import LONGEST_LINE, BadLine, OnError, Skipped
 from nlpcli.corpus.rows import Rows, Source, find_rows
 from nlpcli.errors import BadInput, UsageError
 from nlpcli.files import write_bytes
@@ -26,7 +25,6 @@ from nlpcli.tokenization.tokenizer import Tokenizer
 
 COMMAND = "nlpcli tokenize dataset"
 SPLITS = ("train", "valid")
-CHUNK_ROWS, CHUNK_BYTES = 5000, 1 << 22  # what a worker is given at a time: bounded both ways
 SHARD_ROWS = 1_000_000  # rows between two flushes to disk, from which an interrupted command goes on
 STATE = "progress.json"
 
@@ -41,10 +39,11 @@ class Encoded:
 
 
 class Chunk(NamedTuple):
-    """Rows as they stand in the files; the first has the number `first`, from 1."""
+    """Rows as they stand in the files, a side in one piece: lines joined by newlines. The first has the number `first`."""
 
     first: int
-    rows: list[tuple[bytes, ...]]
+    rows: int
+    sides: list[bytes]
 
 
 class EncodedChunk(NamedTuple):
@@ -203,16 +202,14 @@ class _Split:
         return {what: self.at.rows, **tokens}
 
     def _chunks(self) -> Iterator[Chunk]:
-        rows = enumerate(self.source.raw(), 1)
-        chunk, size = Chunk(self.at.read + 1, []), 0
-        for number, row in islice(rows, self.at.read, None):
-            chunk.rows.append(row)
-            size += sum(map(len, row))
-            if len(chunk.rows) == CHUNK_ROWS or size >= CHUNK_BYTES:
-                yield chunk
-                chunk, size = Chunk(number + 1, []), 0
-        if chunk.rows:
-            yield chunk
+        """Yield what is left to read; a chunk is what `raw_blocks` reads at a time, in rows and in bytes."""
+        at, done = 1 - self.source.header, self.at.read
+        for block in self.source.blocks():
+            rows = len(block[0])
+            cut = min(max(done + 1 - at, 0), rows)  # header, and what was encoded before
+            if cut < rows:
+                yield Chunk(at + cut, rows - cut, [b"\n".join(side[cut:]) for side in block])
+            at += rows
 
     def _write(self, chunk: EncodedChunk) -> None:
         for bad in chunk.bad:
@@ -260,7 +257,8 @@ def encode_chunk(source: Source, languages: tuple[str, ...], encoder: Tokenizer,
     """Judge and encode the rows of one chunk; a row is left out if a line of it is bad."""
     sides, bad = None if source.table else _plain_lines(chunk), []
     if sides is None:
-        judged = [source.judge(number, row) for number, row in enumerate(chunk.rows, chunk.first)]
+        raw = zip(*(side.split(b"\n") for side in chunk.sides))
+        judged = [source.judge(number, row) for number, row in enumerate(raw, chunk.first)]
         bad = [line for row in judged if isinstance(row, list) for line in row]
         good = [row for row in judged if isinstance(row, tuple)]
         sides = [list(side) for side in zip(*good)] or [[] for _ in languages]
@@ -269,20 +267,20 @@ def encode_chunk(source: Source, languages: tuple[str, ...], encoder: Tokenizer,
         ids, lengths = encoder.encode_flat(lines, language)
         dtype = np.uint16 if encoder.vocab_size(language) <= 1 << 16 else np.uint32
         encoded.append((ids.astype(dtype), lengths, "".join(f"{line}\n" for line in lines).encode() if keep_text else b""))
-    return EncodedChunk(len(chunk.rows), encoded, bad)
+    return EncodedChunk(chunk.rows, encoded, bad)
 
 
 def _plain_lines(chunk: Chunk) -> list[list[str]] | None:
     """Return the lines by language if all are as they should be, which is found out faster for all of them at once."""
-    if chunk.first == 1:
+    if chunk.first == 1:  # a byte order mark may stand there
         return None
     sides = []
-    for side in zip(*chunk.rows):
-        joined = b"".join(side)
-        if b"\r" in joined or joined.count(b"\n") != len(side) or not joined.endswith(b"\n"):
+    for side in chunk.sides:
+        too_long = len(side) > LONGEST_LINE and max(map(len, side.split(b"\n"))) > LONGEST_LINE
+        if too_long or b"\r" in side:
             return None
         try:
-            sides.append(joined.decode("utf-8").split("\n")[:-1])
+            sides.append(side.decode("utf-8").split("\n"))
         except UnicodeDecodeError:
             return None
     return sides

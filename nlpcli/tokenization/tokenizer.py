@@ -22,6 +22,7 @@ from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.errors import UsageError
 from nlpcli.tokenization.jamo import compose, decompose, positions
 from nlpcli.tokenization.morphemes import cut
+from nlpcli.tokenization.packing import can_pack, encode_packed
 from nlpcli.tokenization.sampling import BLANK, Sampling, SubwordSampler
 
 PAD, UNK, BOS, EOS = range(4)
@@ -84,6 +85,9 @@ class Tokenizer:
         """Encode lines to ids [tokens] (int32), one line after another, and their number a line [lines] (int64)."""
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
+        packed = None if sampling or stand_ins or not self._packs[language] else encode_packed(processor, texts)
+        if packed:
+            return self._without_marks(*packed, language)
         if sampling:
             rows = [np.array(self.ids_of(row, language), np.int32) for row in self._draw(texts, language, sampling)]
         else:
@@ -91,12 +95,7 @@ class Tokenizer:
         for row, swaps in stand_ins.items():
             rows[row] = _swap(rows[row].tolist(), swaps, processor)
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
-        if self._cuts(language):
-            kept = ids != processor.piece_to_id(MARK)
-            ends = np.concatenate([[0], kept.cumsum()])[np.concatenate([[0], lengths.cumsum()])]
-            ids, lengths = ids[kept], np.diff(ends)
-        return ids, lengths
+        return self._without_marks(np.concatenate(rows) if rows else np.zeros(0, np.int32), lengths, language)
 
     def encode_pieces(self, lines: Sequence[str], language: str, sampling: Sampling | None = None) -> list[list[str]]:
         """Encode lines to pieces, in which ▁ stands for a blank; unknown characters stand for themselves."""
@@ -155,6 +154,18 @@ class Tokenizer:
                 fix=" or ".join(f"--lang {name}" for name in self.languages),
             )
         return self.processors[language]
+
+    @cached_property
+    def _packs(self) -> dict[str, bool]:
+        kind = self.artifact.manifest.config["kind"]
+        return {name: can_pack(self.of(name), kind, bool(self.symbols) or self._cuts(name)) for name in self.languages}
+
+    def _without_marks(self, ids: np.ndarray, lengths: np.ndarray, language: str) -> tuple[np.ndarray, np.ndarray]:
+        if not self._cuts(language):
+            return ids, lengths
+        kept = ids != self.of(language).piece_to_id(MARK)
+        ends = np.concatenate([[0], kept.cumsum()])[np.concatenate([[0], lengths.cumsum()])]
+        return ids[kept], np.diff(ends)
 
     @cached_property
     def _samplers(self) -> dict[str, SubwordSampler]:

@@ -12,6 +12,7 @@ import sentencepiece
 from nlpcli import console
 from nlpcli.config import Positive, Share
 from nlpcli.errors import BadInput, RunFailed
+from nlpcli.tokenization.packing import round_scores
 from nlpcli.tokenization.tokenizer import BOS, EOS, MARK, PAD, UNK, Normalization, Pretokenizer, model_symbols
 
 LARGEST_DEFAULT = 8000
@@ -126,7 +127,7 @@ def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
         unk_surface="\N{REPLACEMENT CHARACTER}",
         minloglevel=2,
     )
-    return model.getvalue()
+    return round_scores(model.getvalue()) if settings.kind == "unigram" else model.getvalue()
 
 
 def _fitting_size(message: str, size: int, name: str) -> int:

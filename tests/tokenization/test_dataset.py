@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from nlpcli import artifacts
+from nlpcli.corpus import decode
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.errors import ArtifactError, BadInput, UsageError
-from nlpcli.tokenization import encode as room
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.encode import encode_dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
@@ -137,7 +137,7 @@ def test_a_vocabulary_beyond_16_bits_is_stored_in_32(
 def test_the_files_do_not_depend_on_how_many_lines_are_encoded_at_a_time(
     tiny_corpus: Path, tiny_tokenizer: Path, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(decode, "ROWS", 7)
     encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=Path("set"))
     for split, language in SIDES:
         for ending in ("npy", "offsets.npy"):

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from nlpcli import artifacts
-from nlpcli.corpus import readers
+from nlpcli.corpus import decode, readers
 from nlpcli.errors import BadInput, Interrupted, RunFailed, UsageError
 from nlpcli.tokenization import encode as room
 from nlpcli.tokenization.dataset import Dataset
@@ -53,16 +53,17 @@ def test_workers_and_chunks_change_nothing(
     rows: int,
     size: int,
 ) -> None:
-    monkeypatch.setattr(room, "CHUNK_ROWS", rows)
-    monkeypatch.setattr(room, "CHUNK_BYTES", size)
+    monkeypatch.setattr(decode, "ROWS", rows)
+    monkeypatch.setattr(decode, "BYTES", size)
     made = encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=Path("set"), workers=workers)
     assert made.id == artifacts.read_artifact(tiny_dataset).id
 
 
 def test_chunks_are_bounded_in_rows_and_bytes(tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("x.txt").write_text("가나다\n" * 95 + "긴" * 2000 + "\n", "utf-8")
-    monkeypatch.setattr(room, "CHUNK_ROWS", 30)
-    monkeypatch.setattr(room, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(decode, "ROWS", 30)
+    monkeypatch.setattr(decode, "BYTES", 200)
+    monkeypatch.setattr(decode, "PIECE", 64)
     seen = []
     encode = room.encode_chunk
 
@@ -72,11 +73,11 @@ def test_chunks_are_bounded_in_rows_and_bytes(tiny_tokenizer: Path, monkeypatch:
 
     monkeypatch.setattr(room, "encode_chunk", noted)
     encode_dataset(data="x.txt", tokenizer=tiny_tokenizer, out=Path("set"), lang="ko", workers=1)
-    assert [chunk.first for chunk in seen] == [1 + sum(len(c.rows) for c in seen[:i]) for i in range(len(seen))]
+    assert [chunk.first for chunk in seen] == [1 + sum(c.rows for c in seen[:i]) for i in range(len(seen))]
     for chunk in seen:
-        sizes = [len(row[0]) for row in chunk.rows]
-        assert len(sizes) <= 30
-        assert sum(sizes[:-1]) < 200
+        [lines] = [side.split(b"\n") for side in chunk.sides]
+        assert len(lines) == chunk.rows <= 30
+        assert sum(map(len, lines[:-1])) < 264
 
 
 def bad_in_many_ways(longest: int) -> bytes:
@@ -88,11 +89,12 @@ def bad_in_many_ways(longest: int) -> bytes:
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 100])
 def test_what_is_left_out_does_not_depend_on_chunks(tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     if rows == 100:  # all are judged in the slow way, as the first chunk is
-        monkeypatch.setattr(room, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(readers, "LONGEST_LINE", 40)
+        monkeypatch.setattr(decode, "ROWS", 1)
+    for module in (readers, decode, room):
+        monkeypatch.setattr(module, "LONGEST_LINE", 40)
     Path("x.txt").write_bytes(bad_in_many_ways(40))
     one = encode_dataset(data="x.txt", tokenizer=tiny_tokenizer, out=Path("one"), lang="en", on_error="skip", workers=1)
-    monkeypatch.setattr(room, "CHUNK_ROWS", rows)
+    monkeypatch.setattr(decode, "ROWS", rows)
     two = encode_dataset(data="x.txt", tokenizer=tiny_tokenizer, out=Path("two"), lang="en", on_error="skip", workers=2)
     assert one.id == two.id
     kept = Dataset.load("two").side("train", "en")
@@ -188,7 +190,7 @@ INTERRUPTED = Interrupted("interrupted", signum=signal.SIGINT)
 
 @pytest.fixture
 def shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "CHUNK_ROWS", 20)
+    monkeypatch.setattr(decode, "ROWS", 20)
     monkeypatch.setattr(room, "SHARD_ROWS", 100)
 
 
@@ -203,7 +205,7 @@ class Encoder:
         encode, write, self.rows, written = room.encode_chunk, room._Split._write, 0, 0
 
         def counted(*arguments: Any) -> EncodedChunk:
-            self.rows += len(arguments[-1].rows)
+            self.rows += arguments[-1].rows
             return encode(*arguments)
 
         def limited(split: Any, chunk: EncodedChunk) -> None:
@@ -368,8 +370,9 @@ def test_unequal_sides_after_a_shard_leave_nothing(encoder: Encoder, own_corpus:
 SCRIPT = """
 import sys, time
 from nlpcli.cli.main import main
+from nlpcli.corpus import decode
 from nlpcli.tokenization import encode as room
-room.CHUNK_ROWS, room.SHARD_ROWS = 20, 100
+decode.ROWS, room.SHARD_ROWS = 20, 100
 encode = room.encode_chunk
 def slow(*arguments):
     time.sleep(0.05)
