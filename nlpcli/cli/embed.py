@@ -1,7 +1,5 @@
 """`nlpcli embed`: word vectors, from text to a picture of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, List, Literal, Optional
 

@@ -1,7 +1,5 @@
 """`nlpcli tokenize`: learn a vocabulary, and turn text into ids and back."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, List, Literal, Optional
 

@@ -1,7 +1,5 @@
 """`nlpcli train`: one command an architecture; the options are those of its `Config` and of `TrainSettings`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, List, Literal, Optional
 

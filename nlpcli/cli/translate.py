@@ -1,7 +1,5 @@
 """`nlpcli translate`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 

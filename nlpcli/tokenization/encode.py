@@ -183,6 +183,8 @@ class _Split:
 
     def encode(self, workers: int) -> dict[str, Any]:
         """Encode what is left, and return the split's figures."""
+        for language in self.rows.languages:
+            self.encoder.encode_flat([""], language)  # loads the model here, once, and not in every worker
         function = partial(encode_chunk, self.source, self.rows.languages, self.encoder, self.keep_text)
         shard = self.at.read + SHARD_ROWS
         with ExitStack() as opened, console.Progress(f"encode {self.name}", None, "rows", self.at.read) as progress:

@@ -22,7 +22,7 @@ from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.errors import UsageError
 from nlpcli.tokenization.jamo import compose, decompose, positions
 from nlpcli.tokenization.morphemes import cut
-from nlpcli.tokenization.packing import can_pack, encode_packed
+from nlpcli.tokenization.packing import can_pack, encode_packed, encode_words
 from nlpcli.tokenization.sampling import BLANK, Sampling, SubwordSampler
 
 PAD, UNK, BOS, EOS = range(4)
@@ -45,6 +45,7 @@ class Tokenizer:
         config = artifact.manifest.config
         self.normalization: Normalization = config["normalization"]
         self.joint: bool = config["joint"]
+        self.kind: str = config["kind"]
         self.jamo: bool = config["jamo"]
         self.pretokenizer: Pretokenizer = config["pretokenizer"]
         self.symbols: list[str] = config["user_symbol"]
@@ -85,8 +86,8 @@ class Tokenizer:
         """Encode lines to ids [tokens] (int32), one line after another, and their number a line [lines] (int64)."""
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
-        packed = None if sampling or stand_ins or not self._packs[language] else encode_packed(processor, texts)
-        if packed:
+        packs = not (sampling or stand_ins) and self._packs[language]
+        if packs and (packed := (encode_words if self.kind == "bpe" else encode_packed)(processor, texts)):
             return self._without_marks(*packed, language)
         if sampling:
             rows = [np.array(self.ids_of(row, language), np.int32) for row in self._draw(texts, language, sampling)]
@@ -157,8 +158,7 @@ class Tokenizer:
 
     @cached_property
     def _packs(self) -> dict[str, bool]:
-        kind = self.artifact.manifest.config["kind"]
-        return {name: can_pack(self.of(name), kind, bool(self.symbols) or self._cuts(name)) for name in self.languages}
+        return {name: can_pack(self.of(name), self.kind, bool(self.symbols) or self._cuts(name)) for name in self.languages}
 
     def _without_marks(self, ids: np.ndarray, lengths: np.ndarray, language: str) -> tuple[np.ndarray, np.ndarray]:
         if not self._cuts(language):

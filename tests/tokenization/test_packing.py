@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpcli.tokenization import packing
-from nlpcli.tokenization.packing import STEP, can_pack, encode_packed, round_scores
+from nlpcli.tokenization.packing import STEP, can_pack, encode_packed, encode_words, round_scores
 
 from .conftest import text
 
@@ -39,8 +39,11 @@ def alone(processor: Any, lines: list[str]) -> tuple[list[int], list[int]]:
 
 
 def packed(processor: Any, lines: list[str]) -> tuple[list[int], list[int]]:
-    found = encode_packed(processor, lines)
+    """Encode in packs, and word by word, which must be the same."""
+    found, by_words = encode_packed(processor, lines), encode_words(processor, lines)
     assert found is not None
+    assert by_words is not None
+    assert [numbers.tolist() for numbers in found] == [numbers.tolist() for numbers in by_words]
     return found[0].tolist(), found[1].tolist()
 
 
@@ -59,6 +62,7 @@ def test_many_sentences_short_and_long_in_packs(processor: Any, tiny_corpus: Pat
 
 def test_a_line_with_a_newline_is_not_packed(processor: Any) -> None:
     assert encode_packed(processor, ["가\n나", "다"]) is None
+    assert encode_words(processor, ["가\n나", "다"]) is None
 
 
 def test_rounding_changes_the_scores_by_less_than_a_step_and_nothing_else(tiny_corpus: Path, tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """`nlpcli data`: find, look at, check, clean, split and prepare text. One file a command."""
 
-from __future__ import annotations
-
 import typer
 
 from nlpcli.cli.data.check import check

@@ -1,7 +1,5 @@
 """`nlpcli data check`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Optional
 
 import typer

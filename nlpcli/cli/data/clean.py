@@ -1,7 +1,5 @@
 """`nlpcli data clean`."""
 
-from __future__ import annotations
-
 from typing import Annotated, List, Optional
 
 import typer

@@ -1,7 +1,5 @@
 """`nlpcli data list`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import typer

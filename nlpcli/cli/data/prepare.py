@@ -1,7 +1,5 @@
 """`nlpcli data prepare`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`nlpcli data split`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Optional
 
 import typer
