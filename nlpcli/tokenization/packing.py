@@ -20,6 +20,7 @@ STEP = 2.0**-9
 EXACT = 2**15  # sums of multiples of STEP are exact in float32 below
 UNKNOWN_PENALTY = 10  # of an unknown character, below the worst piece; SentencePiece's own
 PACK, LONG = 1000, 256  # characters: of a text that takes no more lines, and of a line that is encoded alone
+FIRST, REPEATED = 256, 0.5  # lines looked at, and the share of different words below which they are encoded once
 NEWLINE = "<0x0A>"
 
 
@@ -68,6 +69,15 @@ def encode_words(processor: sentencepiece.SentencePieceProcessor, lines: Sequenc
     last_words = np.fromiter((line.count(" ") + 1 for line in lines if line), np.int64).cumsum() - 1
     line_lengths[full] = np.diff(after[last_words], prepend=0)
     return ids[np.repeat(begins, word_lengths) + within], line_lengths
+
+
+def repeats_words(lines: Sequence[str]) -> bool:
+    """Tell from the first lines whether most words come again, so that `encode_words` is worth its dictionary.
+
+    It is for English, not for Korean, whose words have many endings.
+    """
+    words = " ".join(lines[:FIRST]).split(" ")
+    return len(set(words)) < REPEATED * len(words)
 
 
 def can_pack(processor: sentencepiece.SentencePieceProcessor, kind: str, symbols: bool) -> bool:

@@ -22,7 +22,7 @@ from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.errors import UsageError
 from nlpcli.tokenization.jamo import compose, decompose, positions
 from nlpcli.tokenization.morphemes import cut
-from nlpcli.tokenization.packing import can_pack, encode_packed, encode_words
+from nlpcli.tokenization.packing import can_pack, encode_packed, encode_words, repeats_words
 from nlpcli.tokenization.sampling import BLANK, Sampling, SubwordSampler
 
 PAD, UNK, BOS, EOS = range(4)
@@ -87,7 +87,8 @@ class Tokenizer:
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
         packs = not (sampling or stand_ins) and self._packs[language]
-        if packs and (packed := (encode_words if self.kind == "bpe" else encode_packed)(processor, texts)):
+        encode = encode_words if self.kind == "bpe" and repeats_words(texts) else encode_packed
+        if packs and (packed := encode(processor, texts)):
             return self._without_marks(*packed, language)
         if sampling:
             rows = [np.array(self.ids_of(row, language), np.int32) for row in self._draw(texts, language, sampling)]
