@@ -11,7 +11,7 @@ from nlpcli import artifacts
 from nlpcli.artifacts import Input
 from nlpcli.corpus.decode import raw_blocks
 from nlpcli.corpus.names import FORMATS, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import BadLine, Skipped, refuse, text_or_bad, uncompressed, unequal_sides
+from nlpcli.corpus.readers import COMPRESSED, BadLine, Skipped, refuse, text_or_bad, uncompressed, unequal_sides
 from nlpcli.corpus.tables import Table, find_table
 from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput
@@ -43,6 +43,13 @@ class Source:
         """
         rows = (row for block in self.blocks() for row in zip(*block))
         yield from islice(rows, self.header, None)
+
+    @property
+    def megabytes(self) -> float | None:
+        """The size of the text, or None if that of its files does not tell, because they are compressed."""
+        if any(path.suffix in COMPRESSED for path in self.paths):
+            return None
+        return sum(path.stat().st_size for path in self.paths) / 1e6
 
     @property
     def header(self) -> int:

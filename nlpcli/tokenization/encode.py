@@ -167,6 +167,7 @@ class _Split:
     def __init__(self, name: str, rows: Rows, encoder: Tokenizer, draft: Draft, state: State, skipped: Skipped | None) -> None:
         self.name, self.rows, self.encoder, self.draft, self.state, self.skipped = name, rows, encoder, draft, state, skipped
         self.source, self.keep_text = rows.source(name), name == "valid"
+        self.megabytes_read = 0.0
         none = [0] * len(rows.languages)
         self.at = state.splits.setdefault(name, Position(ids=none, text=list(none)))
         stems = [draft.path / f"{name}.{language}" for language in rows.languages]
@@ -187,12 +188,12 @@ class _Split:
             self.encoder.encode_flat([""], language)  # loads the model here, once, and not in every worker
         function = partial(encode_chunk, self.source, self.rows.languages, self.encoder, self.keep_text)
         shard = self.at.read + SHARD_ROWS
-        with ExitStack() as opened, console.Progress(f"encode {self.name}", None, "rows", self.at.read) as progress:
+        with ExitStack() as opened, console.Progress(f"encode {self.name}", self.source.megabytes, "MB") as progress:
             for file in (*self.ids, *self.offsets, *self.texts):
                 opened.callback(file.close)
             for chunk in ordered_map(function, self._chunks(), workers):
                 self._write(chunk)
-                progress.update(self.at.read)
+                progress.update(self.megabytes_read, f"{self.at.read:,} rows")
                 if self.at.read >= shard:
                     self._save()
                     shard = self.at.read + SHARD_ROWS
@@ -208,6 +209,7 @@ class _Split:
         at, done = 1 - self.source.header, self.at.read
         for block in self.source.blocks():
             rows = len(block[0])
+            self.megabytes_read += sum(sum(map(len, side)) + rows for side in block) / 1e6
             cut = min(max(done + 1 - at, 0), rows)  # header, and what was encoded before
             if cut < rows:
                 yield Chunk(at + cut, rows - cut, [b"\n".join(side[cut:]) for side in block])
