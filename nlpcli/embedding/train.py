@@ -91,7 +91,7 @@ def train_embedding(
     text = find_text(data, lang, column)
     cutter = _cutter(settings, tokenizer, text.language)
     inputs = text.inputs(["train"], out)
-    config = {"lang": text.language or None, "column": column, "on_error": on_error, **msgspec.to_builtins(settings)}
+    config = {"lang": lang, "language": text.language, "column": column, "on_error": on_error, **msgspec.to_builtins(settings)}
     if cutter.tokenizer is not None:
         config["tokenizer_id"] = cutter.tokenizer.id
         inputs.insert(0, cutter.tokenizer.artifact.as_input("tokenizer", out))

@@ -69,7 +69,7 @@ class Embedding:
         """What cut the text that the vectors were learnt from."""
         c = self.config
         tokenizer = Tokenizer.load(self.artifact.path / TOKENIZER) if c["unit"] == "pieces" else None
-        return Cutter(c["unit"], c["lowercase"], c["strip_punctuation"], tokenizer, c["lang"] or "")
+        return Cutter(c["unit"], c["lowercase"], c["strip_punctuation"], tokenizer, c["language"])
 
     def key(self, word: str) -> str | None:
         """Return the unit that a word is: itself, or the only one that it is cut into (`학교,` is 학교; a piece is ▁학교)."""

@@ -40,7 +40,7 @@ def made(words: list[str], vectors: np.ndarray, ngrams: np.ndarray | None = None
         "unit": "words",
         "lowercase": False,
         "strip_punctuation": True,
-        "lang": None,
+        "language": "",
         "jamo": False,
         "min_n": 1,
         "max_n": 2,
