@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-LIBRARIES = ("torch", "sentencepiece", "numpy", "sacrebleu", "lightning-fabric")
+LIBRARIES = ("torch", "sentencepiece", "gensim", "kiwipiepy", "numpy", "sacrebleu", "lightning-fabric")
 
 
 def environment() -> dict[str, str]:
