@@ -32,6 +32,8 @@ _ROOMS = {
     "plot_embedding": "nlpcli.embedding.plot",
     "train": "nlpcli.training.train",
     "translate": "nlpcli.decoding.translate",
+    "classify": "nlpcli.decoding.classify",
+    "generate": "nlpcli.decoding.generate",
     "evaluate": "nlpcli.evaluation.evaluate",
     "inspect": "nlpcli.inspection",
 }

@@ -18,9 +18,7 @@ from nlpcli.errors import BadInput, UsageError, first_five, nearest
 
 Positive = Annotated[int, Meta(gt=0)]
 NotNegative = Annotated[int, Meta(ge=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
 NotNegativeFloat = Annotated[float, Meta(ge=0)]
-Probability = Annotated[float, Meta(ge=0, lt=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 S = TypeVar("S", bound=msgspec.Struct)

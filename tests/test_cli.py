@@ -8,15 +8,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_type_hints
 
+import msgspec
 import pytest
 import typer
 
 import nlpcli
 from nlpcli import artifacts
+from nlpcli.cli import options, train
 from nlpcli.cli.main import app, main
+from nlpcli.models.config import CONFIGS
+from nlpcli.training.settings import TrainSettings
 
 Run = Callable[..., Any]
 HEAVY = ["torch", "gensim", "numpy", "rich", "sentencepiece", "sacrebleu", "lightning_fabric", "tqdm"]
@@ -65,7 +71,7 @@ def test_each_command_has_help_with_an_example_of_itself(run_cli: Run, words: tu
 
 @each_command
 def test_the_examples_use_options_that_exist(words: tuple[str, ...]) -> None:
-    for example in re.findall(r"Example: (.*)", COMMANDS[words].help):
+    for example in re.findall(r"Example:\n *(.*)", COMMANDS[words].help):
         called = example[example.index("nlpcli") :].removeprefix("nlpcli ").split()
         command = COMMANDS[tuple(called[: len(words)])]
         known = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
@@ -111,6 +117,18 @@ print(json.dumps([early, late]))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout.strip().split("\n")[-1]) == [[], []]
+
+
+def test_help_and_other_commands_do_not_build_those_of_train() -> None:
+    code = """
+import sys
+from nlpcli.cli.main import main
+for arguments in (["--help"], ["tokenize", "train", "--help"], ["inspect", "nowhere"], ["train", "--help"]):
+    main(arguments)
+    print("nlpcli.models.config" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.findall(r"^(?:True|False)$", ran.stdout, re.MULTILINE) == ["False", "False", "False", "True"]
 
 
 def test_the_package_can_be_run_and_says_its_version() -> None:
@@ -350,6 +368,140 @@ def test_a_dry_run_shows_every_setting_with_its_source_and_touches_nothing(
     assert ["d_embed", "16", "environment"] in shown
     assert ["d_model", "32", "file"] in shown
     assert sorted(Path.cwd().rglob("*")) == before
+
+
+# train: options from the settings classes
+
+
+@dataclass(frozen=True)
+class Made:
+    path: str
+    suggestion: float | None
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Put a stand-in behind `nlpcli train`; what it was called with is found here after a run."""
+    found: dict[str, Any] = {}
+
+    def train(**arguments: Any) -> Made:
+        found.update(arguments)
+        return Made("made", found.get("suggests"))
+
+    monkeypatch.setitem(sys.modules, "nlpcli.training.train", SimpleNamespace(train=train))
+    return found
+
+
+def without_steering(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in {*options.CONTROL, "config_source"}}
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_settings_not_given_are_left_to_what_is_behind_the_command(
+    run_cli: Run, asked: dict[str, Any], architecture: str
+) -> None:
+    assert run_cli("train", architecture, "--data", "somewhere").out == "made\n"
+    assert without_steering(asked) == {"architecture": architecture, "data": "somewhere"}
+    assert (asked["force"], asked["resume"], asked["find_learning_rate"]) == (False, "never", False)
+    assert asked["config_source"].pop("data") == "flag"
+    assert set(asked["config_source"].values()) == {"default"}
+
+
+def test_settings_given_are_passed_on_with_their_source_even_if_equal_to_the_default(
+    run_cli: Run, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("c.toml").write_text(
+        "[train]\nepochs = 3\nd-model = 64\nwidths = [2]\n[train.transformer]\nd_ff = 32\nnum-heads = 2\n", "utf-8"
+    )
+    monkeypatch.setenv("NLPCLI_TRAIN_TRANSFORMER_D_MODEL", "16")
+    monkeypatch.setenv("NLPCLI_TRAIN_RNN_D_MODEL", "8")
+    monkeypatch.setenv("NLPCLI_TRAIN_TRANSFORMER_COMPILE", "yes")
+    flags = [
+        "--dropout",
+        "0.1",
+        "--freeze-embeddings",
+        "--embeddings",
+        "a",
+        "--embeddings",
+        "b",
+        "--force",
+        "--preset",
+        "small",
+    ]
+    ran = run_cli("train", "transformer", "--data", "x", "--config", "c.toml", *flags)
+    assert ran.code == 0, ran.err
+    flagged = {"data": "x", "dropout": 0.1, "freeze_embeddings": True, "embeddings": ["a", "b"], "preset": "small"}
+    of_file, of_environment = {"epochs": 3, "d_ff": 32, "num_heads": 2}, {"d_model": 16, "compile": True}
+    assert without_steering(asked) == {"architecture": "transformer", **flagged, **of_file, **of_environment}
+    assert asked["force"] is True
+    sources = {"flag": flagged, "environment": of_environment, "file": of_file}
+    found = {name: source for name, source in asked["config_source"].items() if source != "default"}
+    assert found == {name: source for source, names in sources.items() for name in names}
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("architecture", "option"),
+    [
+        ("cnn", "--teacher-forcing"),
+        ("cnn", "--src"),
+        ("rnn", "--eval-sentences"),
+        ("seq2seq", "--coverage-loss"),
+        ("transformer", "--guided-alignment"),
+        ("attention", "--label-column"),
+        ("transformer", "--cell"),
+    ],
+)
+def test_what_means_nothing_for_an_architecture_is_not_offered(run_cli: Run, architecture: str, option: str) -> None:
+    ran = run_cli("train", architecture, "--data", "x", option, "1")
+    assert ran.code == 2
+    assert option in ran.err.split("\n")[0]
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "train"], ids=" ".join)
+def test_the_parser_knows_the_bounds_of_the_settings(words: tuple[str, ...]) -> None:
+    """It refuses nothing that the settings allow, and leaves to them only the bounds of real numbers that are excluded."""
+    hints = [get_type_hints(cls, include_extras=True) for cls in (TrainSettings, CONFIGS[words[1]])]
+    for name, hint in (hints[0] | hints[1]).items():
+        parameter = next((p for p in COMMANDS[words].params if p.name == name), None)
+        for value in ["-1", "0", "0.5", "1", "2", "x"] if parameter else []:
+            given = [value] if parameter.multiple else value
+            allowed = accepts(lambda hint=hint, given=given: msgspec.convert(given, hint, strict=False))
+            taken = accepts(lambda parameter=parameter, given=given: parameter.process_value(None, given))
+            assert taken >= allowed, (name, value)
+            if taken > allowed:
+                word, bound = re.findall(r"(More|[Ll]ess) than (\d)", parameter.help)[-1]
+                assert float(value) <= float(bound) if word == "More" else float(value) >= float(bound), (name, value)
+
+
+def accepts(convert: Callable[[], object]) -> bool:
+    try:
+        convert()
+    except (msgspec.ValidationError, typer.BadParameter):
+        return False
+    return True
+
+
+def test_the_help_of_train_has_its_settings_in_sections(run_cli: Run) -> None:
+    said = run_cli("train", "attention", "--help").out
+    headings = ["Options", "Model", *train.SECTIONS.values()]
+    assert re.findall(r"^(\w.*):$", said, re.MULTILINE) == headings
+    for heading, option in (("Options", "--data"), ("Model", "--input-feeding"), ("Evaluation", "--patience")):
+        assert f"\n  {option} " in said.split(f"{heading}:")[1].split("\n\n")[0]
+    assert "--unidirectional" in said
+    assert said.count("--help") == 1
+
+
+def test_a_range_test_prints_the_rate(run_cli: Run, asked: dict[str, Any]) -> None:
+    asked["suggests"] = 0.00123456
+    arguments = ["train", "seq2seq", "--data", "x", "--find-learning-rate"]
+    assert run_cli(*arguments).out == "0.00123\n"
+    assert asked["find_learning_rate"] is True
+    assert envelope(run_cli(*arguments, "--json").out)["data"]["suggestion"] == 0.00123456
+    asked["suggests"] = None
+    ran = run_cli(*arguments)
+    assert (ran.code, ran.out) == (6, "")
+    assert "no learning rate" in ran.err
 
 
 # inspect

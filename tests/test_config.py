@@ -9,21 +9,26 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from nlpcli.config import Positive, PositiveFloat, Probability, Share, checked, read_config
+from nlpcli.config import Positive, Share, checked, read_config
 from nlpcli.errors import BadInput, NlpcliError, UsageError
 
 KNOWN = {"data", "out", "d_model", "dropout", "epochs", "input_feeding", "src"}
 COMMAND = ["train", "seq2seq"]
 
 
+Part = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings as commands have them."""
 
     d_model: Positive = 512
-    rate: PositiveFloat = 1e-3
-    dropout: Probability = 0.3
+    rate: Annotated[float, msgspec.Meta(gt=0)] = 1e-3
+    dropout: Annotated[Part, msgspec.Meta(description="Share of features dropped.")] = 0.3
     share: Share = 1.0
     max_steps: Positive | None = None
+    max_minutes: Annotated[Part | None, msgspec.Meta(description="Of an hour.")] = None
+    widths: Annotated[tuple[Positive, ...], msgspec.Meta(description="Of windows.")] = (3, 4)
     cell: Literal["rnn", "gru"] = "gru"
     tie: bool = False
     note: Annotated[str, msgspec.Meta(max_length=5)] = ""
@@ -40,6 +45,7 @@ def read(text: str, command: list[str] = COMMAND, name: str = "c.toml") -> dict[
 def test_values_within_bounds_are_taken_and_the_rest_are_defaults() -> None:
     assert checked(Settings, {"d_model": 64, "dropout": 0, "max_steps": None}) == Settings(d_model=64, dropout=0.0)
     assert checked(Settings, {}) == Settings()
+    assert checked(Settings, {"widths": [2, 3], "max_minutes": 0.5}) == Settings(widths=(2, 3), max_minutes=0.5)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,9 @@ def test_values_within_bounds_are_taken_and_the_rest_are_defaults() -> None:
         ("dropout", -0.1),
         ("share", 1.01),
         ("max_steps", 0),
+        ("max_minutes", 1),
+        ("widths", [3, 0]),
+        ("widths", 3),
         ("cell", "GRU"),
         ("tie", "perhaps"),
     ],

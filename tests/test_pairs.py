@@ -10,7 +10,7 @@ import pytest
 import nlpcli
 from nlpcli.cli import data, embed, evaluate, tokenize, train, translate
 from nlpcli.cli.options import CONTROL
-from nlpcli.models import ARCHITECTURES
+from nlpcli.models.config import CONFIGS, TASKS
 from nlpcli.training.settings import TrainSettings
 
 PAIRS = [
@@ -48,15 +48,30 @@ def test_command_and_function_have_the_same_options(command, function):
     assert defaults(command, {"ctx", *CONTROL}) == defaults(function, {*CONTROL, "reuse", "config_source"})
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_train_command_has_the_options_of_its_settings(architecture):
-    settings = {}
-    for cls in (ARCHITECTURES[architecture].Config, TrainSettings):
-        plain = (list(value) if isinstance(value, tuple) else value for value in cls.__struct_defaults__)
-        settings |= dict(zip(cls.__struct_fields__, plain))
-    command = defaults(getattr(train, architecture), {"ctx", *CONTROL})
+def plain_defaults(cls: Any) -> dict[str, Any]:
+    values = (list(value) if isinstance(value, tuple) else value for value in cls.__struct_defaults__)
+    return dict(zip(cls.__struct_fields__, values, strict=True))
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_train_command_has_the_options_of_its_settings_and_of_its_tasks(architecture):
+    here = {architecture, *TASKS[architecture]}
+    training = plain_defaults(TrainSettings)
+    training = {name: value for name, value in training.items() if here & train.ONLY_FOR.get(name, here)}
     function = defaults(nlpcli.train, {*CONTROL, "architecture", "config_source"})
-    assert command == function | settings
+    of_other_tasks = {name for task, options in train.OF_TASK.items() if task not in here for name in options}
+    assert set().union(*train.OF_TASK.values()) < function.keys()
+    own = {name: value for name, value in function.items() if name not in of_other_tasks}
+    assert defaults(train.function(architecture), {"ctx", *CONTROL}) == own | plain_defaults(CONFIGS[architecture]) | training
+
+
+def test_what_is_said_about_settings_of_training_names_settings_of_training():
+    fields = set(TrainSettings.__struct_fields__)
+    assert train.ONLY_FOR.keys() <= fields
+    assert train.SECTIONS.keys() <= fields
+    assert set().union(*train.ONLY_FOR.values()) <= {*CONFIGS, *train.OF_TASK}
+    assert train.EXAMPLES.keys() == CONFIGS.keys() == TASKS.keys()
+    assert train.FLAGS.keys() <= fields.union(*(cls.__struct_fields__ for cls in CONFIGS.values()))
 
 
 def test_every_name_of_the_python_face_is_there():

@@ -10,20 +10,23 @@ from nlpcli.cli import options as opt
 
 def evaluate(
     ctx: typer.Context,
-    model: Annotated[Optional[Path], opt.option("--model", help="Translate with this model …")] = None,
+    model: Annotated[Optional[Path], opt.option("--model", help="Use this model on …")] = None,
     data: Annotated[
         Optional[str], opt.option("--data", help="… this data: a name, a folder, a file or a corpus artifact.")
     ] = None,
-    split: Annotated[List[str], opt.option("--split", help="Split to translate and score; may be repeated.")] = ["test"],  # noqa: B006
+    split: Annotated[List[str], opt.option("--split", help="Split to score; may be repeated.")] = ["test"],  # noqa: B006
     hyp: Annotated[Optional[Path], opt.option("--hyp", help="Or score these translations …")] = None,
     ref: Annotated[Optional[Path], opt.option("--ref", help="… against these references, line by line.")] = None,
     src_file: Annotated[Optional[Path], opt.option("--src", help="Their sources, to keep beside them.")] = None,
     tgt: Annotated[
         Optional[str], opt.option("--tgt", help="Language of --ref; its ending if not given. Chooses BLEU's tokenizer.")
     ] = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    encoding: opt.Encoding = None,
     out: Annotated[Optional[Path], opt.option("--out", "-o", help="Keep scores and lines as an artifact.")] = None,
     fail_under: Annotated[
-        List[str], opt.option("--fail-under", help="Exit 8 below this score (TER: above it), e.g. BLEU=25; may be repeated.")
+        List[str], opt.option("--fail-under", help="Exit 8 below this score (TER, perplexity: above it), e.g. BLEU=25; may be repeated.")
     ] = [],  # noqa: B006
     beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
     length_penalty: Annotated[float, opt.option("--length-penalty", min=0.0, help="Wu et al.'s α.")] = 1.0,
@@ -36,13 +39,20 @@ def evaluate(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Score translations with sacreBLEU: BLEU, chrF2 and TER with their signatures, by domain and by length.
+    """Score a model on data, as fits its task, or translations that are there already.
 
-    CREATES with --out an evaluation artifact: scores.json, test.hyp, test.ref, test.src.
+    Translation: BLEU, chrF2 and TER by sacreBLEU with their signatures, by domain and by length. Language models: perplexity
+    by token and by word, bits per character. Classification: accuracy and F1 by class, and the confusion matrix.
+
+    CREATES with --out an evaluation artifact: scores.json and the lines that were scored.
 
     \b
     Example:
       nlpcli evaluate --model work/model --data ko-en --split test --fail-under BLEU=25
+
+    \b
+    Example:
+      nlpcli evaluate --model work/reviews-ko/cnn --data reviews-ko --fail-under accuracy=80
 
     \b
     Example:
@@ -72,7 +82,11 @@ def _print(result: Any) -> None:
         metrics = [s.metric for s in groups[0].scores]
         rows = [[g.name, g.lines, *(g.value(m) for m in metrics)] for g in groups]
         console.table([name, "lines", *metrics], rows)
-        console.write_out(f"{s.metric}: {s.signature}" for s in groups[0].scores)
+        console.write_out(f"{s.metric}: {s.signature}" for s in groups[0].scores if s.signature)
+        if name in result.confusion:
+            labels = list(result.confusion[name])
+            counts = [[label, *result.confusion[name][label].values()] for label in labels]
+            console.table([f"{name}: true \\ predicted", *labels], counts)
         console.out("")
     if result.path is not None:
         console.out(str(result.path))

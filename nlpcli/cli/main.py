@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from nlpcli import __version__, console
-from nlpcli.cli import data, embed, evaluate, inspect, options, tokenize, train, translate
+from nlpcli.cli import classify, data, embed, evaluate, generate, inspect, options, tokenize, train, translate
 from nlpcli.cli.result import print_json
 from nlpcli.errors import Interrupted, NlpcliError, RunFailed
 
@@ -32,6 +32,8 @@ app.add_typer(tokenize.app, name="tokenize")
 app.add_typer(embed.app, name="embed")
 app.add_typer(train.app, name="train")
 app.command("translate")(translate.translate)
+app.command("classify")(classify.classify)
+app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 
 from nlpcli import console
+from nlpcli.cli.groups import LazyCommands
 
 option: Any = partial(typer.Option, show_envvar=False)  # each has its variable; the list of them would drown the help
 
@@ -43,12 +44,20 @@ def long_name(parameter: Any) -> str:
 
 
 def name_variables(command: Any, prefix: str = "NLPCLI") -> None:
-    """Give every option below `command` its variable, NLPCLI_<COMMAND>_<OPTION>."""
-    for word, below in getattr(command, "commands", {}).items():
+    """Give every option below `command` its variable, NLPCLI_<COMMAND>_<OPTION>; where commands are lazy, once built."""
+
+    def name_below(word: str, below: Any) -> None:
         path = f"{prefix}_{word.upper()}"
         for parameter in below.params:
             parameter.envvar = f"{path}_{long_name(parameter).upper()}"
         name_variables(below, path)
+
+    commands = getattr(command, "commands", {})
+    if isinstance(commands, LazyCommands):
+        commands.when_built = name_below
+        return
+    for word, below in commands.items():
+        name_below(word, below)
 
 
 def _vocabulary(command: Any) -> tuple[set[str], set[str]]:
@@ -86,7 +95,7 @@ Seed = Annotated[int, option("--seed", help="Seed of every random choice.")]
 Device = Annotated[str, option("--device", help="auto, cpu or cuda.")]
 BatchTokens = Annotated[int, option("--batch-tokens", help="Tokens a batch, padding included.")]
 
-CONTROL = {"config", "json_", "quiet", "verbose", "dry_run", "force", "resume", "help"}
+CONTROL = {"config", "json_", "quiet", "verbose", "dry_run", "force", "resume", "find_learning_rate", "help"}
 
 
 def given(ctx: typer.Context) -> dict[str, Any]:
@@ -110,3 +119,8 @@ OnError = Annotated[
     option("--on-error", help="At a line that cannot be read: stop, or leave it out and write it to skipped.jsonl."),
 ]
 Workers = Annotated[Optional[int], option("--workers", min=1, help="Processes; all processors if not given.")]
+TextColumn = Annotated[Optional[str], option("--text-column", help="Labelled text: the text's column, by name or number.")]
+LabelColumn = Annotated[Optional[str], option("--label-column", help="Labelled text: the label's column, by name or number.")]
+Encoding = Annotated[
+    Optional[str], option("--encoding", help="Labelled text: of files that are not UTF-8, such as cp949 or latin-1.")
+]

@@ -72,6 +72,8 @@ class Reader:
             block.unread[row] = [side.unread.get(row, side.texts[row]) for side in lines]
             for texts in block.sides:
                 texts[row] = ""
+        if self.part.labelled:
+            block.labels = block.sides.pop()
         if self.part.label:
             block.labels = [self.part.label] * count
         return block

@@ -13,6 +13,7 @@ from typing import Any, Iterable, Literal
 import msgspec
 
 from nlpcli.artifacts import is_artifact, open_artifact
+from nlpcli.corpus.class_files import NO_TEXT, class_files, is_plain, label_beside
 from nlpcli.corpus.names import FORMATS, LANGUAGE, NO_LANGUAGES, SPLIT_NAMES, find_corpus, find_splits, resolve
 from nlpcli.corpus.readers import BOM, open_bytes, raw_lines, uncompressed
 from nlpcli.errors import BadInput, UsageError
@@ -22,9 +23,6 @@ Form = Literal["lines", "tsv", "jsonl", "documents"]
 
 LABEL = "label"
 TEXT_COLUMNS = ("text", "document", "sentence", "review")
-LABEL_ENDINGS = (".pos", ".neg", ".neu", ".positive", ".negative", ".neutral")
-PLAIN_ENDINGS = (".txt", ".csv", ".tsv", ".text", ".jsonl", "")
-NO_TEXT = ("manifest.json", "README.md", "LICENSE", "dropped.jsonl", "skipped.jsonl")
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Part:
     """One file of a split, or two that line up.
 
     `columns` are the names (or numbers, from 1) of the texts in a table, one a side; `labelled` says that it has a column
-    `label` too. `label` is what a file's ending says of all its lines.
+    `label` too, or that the second file holds the labels. `label` is what a file's ending says of all its lines.
     """
 
     split: str
@@ -123,7 +121,7 @@ def split_of(path: Path) -> str:
 
 
 def _detect(files: list[Path], src: str | None, tgt: str | None, column: str | None, *, alone: bool) -> Kind:
-    if column and not any(LABEL in first_record(path) for path in files if _is_plain(path)):
+    if column and not any(LABEL in first_record(path) for path in files if is_plain(path)):
         return "monolingual"
     tables = [path for path in files if uncompressed(path).suffix in (".tsv", ".jsonl") and path.name not in NO_TEXT]
     for path in tables:
@@ -134,25 +132,15 @@ def _detect(files: list[Path], src: str | None, tgt: str | None, column: str | N
             return "labelled"
         if (src and tgt) or len(_languages(record)) > 1:
             return "parallel"
-    if any(LABEL in first_record(path) for path in files if _is_plain(path)) or _label_files(files):
+    if any(LABEL in first_record(path) for path in files if is_plain(path)) or class_files(files) or label_beside(files):
         return "labelled"
     if not alone and any(len(sides) > 1 for sides in find_splits(files, alone=False).values()):
         return "parallel"
     return "monolingual"
 
 
-def _is_plain(path: Path) -> bool:
-    return uncompressed(path).suffix in PLAIN_ENDINGS and path.name not in NO_TEXT
-
-
 def _languages(names: Iterable[str]) -> list[str]:
     return [name for name in names if LANGUAGE.fullmatch(name) and name not in (*NO_LANGUAGES, "id")]
-
-
-def _label_files(files: list[Path]) -> list[Path]:
-    """Return the files whose ending is their lines' label: reviews.pos and reviews.neg."""
-    found = [path for path in files if uncompressed(path).suffix in LABEL_ENDINGS]
-    return found if len(found) > 1 else []
 
 
 def _parallel(name: str, root: Path, files: list[Path], src: str | None, tgt: str | None) -> Material:
@@ -205,17 +193,19 @@ def _documents(name: str, root: Path, files: list[Path], src: str | None, tgt: s
 
 
 def _labelled(name: str, root: Path, files: list[Path], lang: str | None, column: str | None) -> Material:
-    parts, endings = [], set(_label_files(files))
-    for path in files:
+    beside = label_beside(files)
+    parts = [Part(split, paths, labelled=True) for split, paths in beside.items()]
+    endings = set() if beside else set(class_files(files))
+    for path in files if not beside else ():
         if path in endings:
             label = uncompressed(path).suffix.lstrip(".")
             parts.append(Part(split_of(path) or "train", (path,), label=label))
-        elif _is_plain(path) and LABEL in (record := first_record(path)):
+        elif is_plain(path) and LABEL in (record := first_record(path)):
             columns = (_text_column(path, record, column),)
             parts.append(Part(split_of(path) or "train", (path,), _table(path), columns, labelled=True))
     if not parts:
         raise _nothing(root, "labelled text", "a table whose first line names a column label, or files x.pos and x.neg")
-    used = {part.paths[0] for part in parts}
+    used = {path for part in parts for path in part.paths}
     left_out = _left_out(files, used, "no column is named label")
     return Material("labelled", name, root, ("text",), (lang or "",), _in_order(parts), left_out)
 
@@ -236,7 +226,7 @@ def _text_column(path: Path, record: dict[str, Any], column: str | None) -> str:
 
 def _monolingual(name: str, root: Path, files: list[Path], lang: str | None, column: str | None) -> Material:
     alone = root.is_file()
-    texts = files if alone else [path for path in files if _is_plain(path) or uncompressed(path).suffix == f".{lang}"]
+    texts = files if alone else [path for path in files if is_plain(path) or uncompressed(path).suffix == f".{lang}"]
     if not alone and not texts:
         texts = [path for sides in find_splits(files, alone=False).values() for path in sides.values()]
     if not texts:

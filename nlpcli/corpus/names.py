@@ -70,7 +70,7 @@ def find_corpus(data: str | Path, src: str | None = None, tgt: str | None = None
         made = open_artifact(root, "corpus").manifest.config
         name = made["data"]
         if not src and not tgt:
-            src, tgt = made["src"], made["tgt"]
+            src, tgt = made.get("src"), made.get("tgt")
     src, tgt = _direction(name, found, src, tgt, root)
     splits = {
         split: Split(sides.get(src) or sides[""], sides.get(tgt) or sides[""])
@@ -162,7 +162,7 @@ def find_splits(files: list[Path], *, alone: bool) -> dict[str, dict[str, Path]]
 
 def _direction(name: str, found: dict[str, dict[str, Path]], src: str | None, tgt: str | None, root: Path) -> tuple[str, str]:
     languages = sorted({language for sides in found.values() for language in sides if language})
-    named = next((pair for pair in _pairs(name) if not languages or set(pair) <= set(languages)), None)
+    named = next((pair for pair in pairs_in(name) if not languages or set(pair) <= set(languages)), None)
     if src and not tgt:
         tgt = next((x for x in named or languages if x != src), None)
     elif tgt and not src:
@@ -179,6 +179,6 @@ def _direction(name: str, found: dict[str, dict[str, Path]], src: str | None, tg
     return src, tgt
 
 
-def _pairs(name: str) -> list[tuple[str, str]]:
+def pairs_in(name: str) -> list[tuple[str, str]]:
     words = re.split(r"[-_.]", name)
     return [(a, b) for a, b in pairwise(words) if LANGUAGE.fullmatch(a) and LANGUAGE.fullmatch(b)]

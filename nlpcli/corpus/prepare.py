@@ -1,17 +1,25 @@
-"""`nlpcli data prepare`: read a parallel corpus once, strictly, and keep it as an artifact of plain text files."""
+"""`nlpcli data prepare`: read a corpus strictly, and keep it as an artifact of plain text files.
+
+Parallel text for translation, plain text for a language model, labelled text for classification.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
-from nlpcli.corpus.names import Corpus, find_corpus
-from nlpcli.corpus.readers import read_lines
+from nlpcli.corpus.classify import write_classes
+from nlpcli.corpus.labelled import find_labelled
+from nlpcli.corpus.names import Corpus, find_corpus, resolve
+from nlpcli.corpus.plain import write_text
+from nlpcli.corpus.readers import UTF8, known_encoding, read_lines
 from nlpcli.corpus.tables import read_pairs
+from nlpcli.corpus.tasks import CorpusTask, Task, find_task, refuse_unused
+from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput
 
 COMMAND = "nlpcli data prepare"
@@ -28,40 +36,128 @@ class Prepared:
     pairs: dict[str, int]
 
 
+@dataclass(frozen=True)
+class PreparedText:
+    """What `data prepare` made of text in one language: rows per split and, for classification, the classes in order."""
+
+    path: Path
+    id: str
+    task: Task
+    lang: str | None
+    rows: dict[str, int]
+    labels: list[str]
+
+
 def prepare_data(
     *,
     data: str,
     out: Path,
+    task: CorpusTask = "auto",
     src: str | None = None,
     tgt: str | None = None,
+    lang: str | None = None,
+    column: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str = UTF8,
+    fold: str | None = None,
     hold_out: int = 500,
     force: bool = False,
     reuse: bool = False,
     config_source: dict[str, str] | None = None,
-) -> Prepared:
-    """Make a corpus artifact (`train.ko`, `train.en`, …) from any form of parallel data.
+) -> Prepared | PreparedText:
+    """Make a corpus artifact: `train.ko train.en`, `train.txt`, or `train.txt train.label`, and the other splits.
 
     Args:
-        hold_out: when the data has no validation split, how many training pairs to set aside for it. Pairs with the
-            same source sentence stay on one side of the cut.
+        task: with "auto" a pair of languages is for translation, a label column or one file a class for classification,
+            and everything else for a language model.
+        src, tgt: of a pair; the name says them if it has the form ko-en.
+        lang: of text in one language; `column` of its table, see `find_text`.
+        text_column, label_column: of labelled text, by name or by number from 1; `column` means `text_column` too.
+        encoding: of text in one language or labelled text.
+        fold: "K/N" cuts labelled text without splits: test is part K of N, valid a tenth of the rest. The parts follow from
+            the texts, so that they are disjoint and do not depend on the order of the rows.
+        hold_out: when the data has no validation split, how many training rows to set aside for it. Rows with the same
+            (source) text stay on one side of the cut. Of labelled text a tenth at most, of every class its share; of plain
+            text it is always the last tenth.
         reuse: return the artifact at `out` if it was made from the same files with the same settings.
 
     Raises:
-        BadInput: unequal sides, lines that are not UTF-8, an empty split.
+        BadInput: unequal sides, lines that are not in this encoding, an empty split; a row without a label, one class only, a
+            label that train does not have.
+        UsageError: columns or languages that are not clear, options of another task.
     """
-    corpus = find_corpus(data, src, tgt)
+    encoding = known_encoding(encoding)
+    root = resolve(data)
+    chosen = find_task(root, task, src, tgt, lang, column or text_column, label_column, fold, encoding)
+    given = {"src": src, "tgt": tgt, "lang": lang, "column": column, "text-column": text_column}
+    given |= {"label-column": label_column, "fold": fold, "encoding": None if encoding == UTF8 else encoding}
+    refuse_unused(chosen, given)
+    again = {"force": force or reuse, "config_source": config_source}
+    if chosen == "translation":
+        return _prepare_pairs(find_corpus(root, src, tgt), out, hold_out, reuse, again)
+    if chosen == "lm":
+        return _prepare_text(root, out, lang, column, encoding, reuse, again)
+    return _prepare_classes(root, out, lang, text_column or column, label_column, encoding, fold, hold_out, reuse, again)
+
+
+def _prepare_pairs(corpus: Corpus, out: Path, hold_out: int, reuse: bool, again: dict[str, Any]) -> Prepared:
     config = {"data": corpus.name, "src": corpus.src, "tgt": corpus.tgt, "hold_out": hold_out}
     inputs = _inputs(corpus, out)
     if reuse and (found := reusable(out, "corpus", config, inputs)):
         return _result(found)
-    with artifacts.create(
-        out, "corpus", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force or reuse
-    ) as draft:
+    with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
         for name in corpus.splits:
             draft.metrics[name] = _write_split(corpus, name, draft)
         if "train" in corpus.splits and "valid" not in corpus.splits:
             _hold_out(corpus, draft, hold_out)
         return _result(draft.publish())
+
+
+def _prepare_text(
+    root: Path, out: Path, lang: str | None, column: str | None, encoding: str, reuse: bool, again: dict[str, Any]
+) -> PreparedText:
+    text = find_text(root, lang, column)
+    config = {"data": text.name, "task": "lm", "kind": "monolingual", "lang": text.language or None}
+    config |= {"column": text.column, "encoding": encoding}
+    inputs = text.inputs(list(text.splits), out)
+    if reuse and (found := reusable(out, "corpus", config, inputs)):
+        return _text_result(found)
+    with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
+        write_text(text, draft, text.language or "txt", encoding)
+        return _text_result(draft.publish())
+
+
+def _prepare_classes(
+    root: Path,
+    out: Path,
+    lang: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    encoding: str,
+    fold: str | None,
+    hold_out: int,
+    reuse: bool,
+    again: dict[str, Any],
+) -> PreparedText:
+    labelled = find_labelled(root, text_column, label_column, encoding)
+    first = labelled.parts[0]
+    columns = {"text_column": first.text or None, "label_column": first.label if first.text else None}
+    config: dict[str, Any] = {"data": labelled.name, "task": "classify", "kind": "labelled", "lang": lang, **columns}
+    config |= {"encoding": encoding, "fold": fold, "hold_out": hold_out}
+    inputs = labelled.inputs(out)
+    if reuse and (found := reusable(out, "corpus", config, inputs)):
+        return _text_result(found)
+    with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
+        write_classes(labelled, draft, lang or "txt", hold_out, fold)
+        return _text_result(draft.publish())
+
+
+def _text_result(artifact: Artifact) -> PreparedText:
+    config, metrics = artifact.manifest.config, artifact.manifest.metrics
+    rows = {name: counts["rows"] for name, counts in metrics.items()}
+    labels = sorted(metrics["train"].get("labels", {}))
+    return PreparedText(artifact.path, artifact.id, config["task"], config["lang"], rows, labels)
 
 
 def _inputs(corpus: Corpus, out: Path) -> list[Input]:

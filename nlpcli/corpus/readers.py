@@ -6,6 +6,7 @@ start of the file are not part of the text. `.gz`, `.xz` and `.zst` are unpacked
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import lzma
 import os
@@ -21,10 +22,11 @@ from typing import IO, Any, Generator, Iterator, Literal, cast
 import msgspec
 
 from nlpcli import console
-from nlpcli.errors import BadInput, first_five
+from nlpcli.errors import BadInput, UsageError, first_five
 
 COMPRESSED = (".gz", ".xz", ".zst")
 BOM = b"\xef\xbb\xbf"
+UTF8 = "utf-8"
 NOT_UTF8 = "is not UTF-8"
 LONGEST_LINE = 1 << 20  # bytes; what is longer is no sentence, and could fill the memory
 
@@ -111,37 +113,58 @@ def raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
                 pass
 
 
-def text_or_bad(path: Path, number: int, raw: bytes) -> str | BadLine:
+def text_or_bad(path: Path, number: int, raw: bytes, encoding: str = UTF8) -> str | BadLine:
     """Return a line's text without its end, or what is wrong with it."""
     if len(raw.removesuffix(b"\n")) > LONGEST_LINE:
         return BadLine(path, number, f"is longer than {LONGEST_LINE:,} bytes", raw)
     line = raw.removeprefix(BOM) if number == 1 else raw
     try:
-        return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode(encoding)
     except UnicodeDecodeError:
-        return BadLine(path, number, NOT_UTF8, raw)
+        return BadLine(path, number, NOT_UTF8 if encoding == UTF8 else f"is not {encoding}", raw)
 
 
-def read_lines(path: Path, skipped: Skipped | None = None) -> Iterator[str]:
+def known_encoding(name: str) -> str:
+    """Return Python's name of an encoding whose lines end in the byte that ends them in ASCII.
+
+    Raises:
+        UsageError: there is no such encoding, or it is UTF-16 or the like.
+    """
+    try:
+        found = codecs.lookup(name).name.removesuffix("-sig")
+        usable = "a\n".encode(found) == b"a\n"
+    except (LookupError, UnicodeError):
+        found, usable = "", False
+    if not usable:
+        raise UsageError(
+            f"--encoding {name} cannot be read",
+            cause=f"{found} does not end its lines as ASCII does" if found else "Python has no text encoding of this name",
+            fix=f"iconv -f {name} -t UTF-8 FILE > FILE.utf8" if found else "such as latin-1, cp1252, cp949, shift_jis",
+        )
+    return found
+
+
+def read_lines(path: Path, skipped: Skipped | None = None, encoding: str = UTF8) -> Iterator[str]:
     """Yield the lines of a text file without their ends.
 
     Args:
         skipped: takes note of lines that cannot be read, instead of the error.
+        encoding: as `known_encoding` returns it.
 
     Raises:
         BadInput: lines that are not UTF-8, all of them counted and the first five named; a line of more than LONGEST_LINE
             bytes.
     """
-    for _, line in numbered_lines(path, skipped):
+    for _, line in numbered_lines(path, skipped, encoding):
         yield line
 
 
-def numbered_lines(path: Path, skipped: Skipped | None = None) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, skipped: Skipped | None = None, encoding: str = UTF8) -> Iterator[tuple[int, str]]:
     """Yield each line's number, from 1, and its text; see `read_lines`."""
     with open_bytes(path) as stream:
         lines = raw_lines(stream)
         for number, raw in enumerate(lines, 1):
-            line = text_or_bad(path, number, raw)
+            line = text_or_bad(path, number, raw, encoding)
             if isinstance(line, str):
                 yield number, line
             else:
@@ -266,13 +289,13 @@ def raw_pairs(src: Path, tgt: Path) -> Iterator[tuple[bytes, bytes]]:
             if counts[0] == counts[1]:
                 yield src_line, tgt_line
     if counts[0] != counts[1]:
-        raise unequal_sides(src, tgt, *counts)
+        raise unequal_sides(src, tgt, counts[0], counts[1])
 
 
-def unequal_sides(src: Path, tgt: Path, src_lines: int, tgt_lines: int) -> BadInput:
+def unequal_sides(src: Path, tgt: Path, src_lines: int, tgt_lines: int, what: str = "the translation of") -> BadInput:
     """Return the error for two files that should be of one length."""
     return BadInput(
         f"{src} has {src_lines:,} lines and {tgt} has {tgt_lines:,}",
-        cause="line n of one file must be the translation of line n of the other",
+        cause=f"line n of one file must be {what} line n of the other",
         fix=f"wc -l {src} {tgt}; look for a line lost or split, and align the files again",
     )

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Iterator
 
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
+from nlpcli.corpus.class_files import label_beside
 from nlpcli.corpus.decode import raw_blocks
 from nlpcli.corpus.names import FORMATS, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import COMPRESSED, BadLine, Skipped, refuse, text_or_bad, uncompressed, unequal_sides
+from nlpcli.corpus.readers import (
+    COMPRESSED,
+    BadLine,
+    Skipped,
+    numbered_lines,
+    refuse,
+    text_or_bad,
+    uncompressed,
+    unequal_sides,
+)
 from nlpcli.corpus.tables import Table, find_table
 from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput
@@ -19,10 +29,14 @@ from nlpcli.errors import BadInput
 
 @dataclass(frozen=True)
 class Source:
-    """Where the rows of one split are: a file a language, line by line, or one table."""
+    """Where the rows of one split are: a file a language, line by line, or one table.
+
+    With `classes` the last file holds the label of each row, which must be one of them.
+    """
 
     paths: tuple[Path, ...]
     table: Table | None = None
+    classes: frozenset[str] = frozenset()
 
     def blocks(self) -> Iterator[list[list[bytes]]]:
         """Yield the lines of each file, a table's header too, without their ends, in blocks of as many on each side.
@@ -33,7 +47,8 @@ class Source:
         counts = [0] * len(self.paths)
         yield from raw_blocks(self.paths, counts)
         if len(set(counts)) > 1:
-            raise unequal_sides(self.paths[0], self.paths[1], counts[0], counts[1])
+            what = "the label of" if self.classes else "the translation of"
+            raise unequal_sides(self.paths[0], self.paths[1], counts[0], counts[1], what)
 
     def raw(self) -> Iterator[tuple[bytes, ...]]:
         """Yield the rows as they stand in the files, to be judged by `judge`.
@@ -63,6 +78,8 @@ class Source:
         if bad := [line for line in lines if isinstance(line, BadLine)]:
             return bad
         texts = tuple(line for line in lines if isinstance(line, str))
+        if self.classes and texts[-1] not in self.classes:
+            return [BadLine(self.paths[-1], number, "names a class that train does not have", row[-1])]
         if self.table is None:
             return texts
         values = self.table.judge(number, texts[0])
@@ -86,11 +103,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Rows:
-    """Text in one language or a pair as found on disk; nothing of it has been read yet."""
+    """Text in one language or a pair as found on disk; nothing of it has been read yet.
+
+    `labels` are the files that stand beside the texts of each split and name their classes line by line.
+    """
 
     root: Path
     languages: tuple[str, ...]
     splits: dict[str, Source]
+    labels: dict[str, Path] = field(default_factory=dict)
 
     def source(self, split: str) -> Source:
         """Return the rows of a split.
@@ -106,11 +127,43 @@ class Rows:
             )
         return self.splits[split]
 
-    def inputs(self, splits: list[str], out: Path) -> list[Input]:
+    def classes(self) -> list[str]:
+        """Return the labels of train in order; none if there are no labels.
+
+        Raises:
+            BadInput: a line of labels is empty.
+        """
+        if "train" not in self.labels:
+            return []
+        path = self.labels["train"]
+        found: dict[str, int] = {}
+        for number, label in numbered_lines(path):
+            found.setdefault(label, number)
+        if "" in found:
+            raise BadInput(f"{path}: line {found['']} has no label", fix=f"sed -n {found['']}p {self.source('train').paths[0]}")
+        return sorted(found)
+
+    def labelled(self, split: str, classes: list[str]) -> Source:
+        """Return the rows of a split, each with its label as the last text.
+
+        Raises:
+            BadInput: there is no such split, or no file of its labels.
+        """
+        source = self.source(split)
+        if split not in self.labels:
+            raise BadInput(
+                f"{self.root} has no labels of {split}",
+                cause=f"{', '.join(self.labels)} has some",
+                fix=f"add {split}.label, line by line beside {source.paths[0].name}",
+            )
+        return Source((*source.paths, self.labels[split]), None, frozenset(classes))
+
+    def inputs(self, splits: list[str], out: Path, *, labels: bool = False) -> list[Input]:
         """Return the corpus artifact, or else each file, as lineage of the artifact that will stand at `out`."""
         if artifacts.is_artifact(self.root):
             return [artifacts.open_artifact(self.root, "corpus").as_input("data", out)]
-        files = sorted({path for name in splits for path in self.source(name).paths})
+        found = {path for name in splits for path in self.source(name).paths}
+        files = sorted(found | ({self.labels[name] for name in splits if name in self.labels} if labels else set()))
         return [artifacts.text_input(path.name, path, out) for path in files]
 
 
@@ -127,7 +180,9 @@ def find_rows(
         text = find_text(root, lang, column)
         columns = (text.column,) if text.column else None
         paths = {name: (path,) for name, path in text.splits.items()}
-        return Rows(text.root, (text.language or "text",), {name: _source(p, columns) for name, p in paths.items()})
+        beside = label_beside(sorted(root.iterdir())) if root.is_dir() and not columns else {}
+        labels = {name: label for name, (path, label) in beside.items() if text.splits.get(name) == path}
+        return Rows(text.root, (text.language or "text",), {name: _source(p, columns) for name, p in paths.items()}, labels)
     corpus = find_corpus(root, src, tgt)
     languages = corpus.src, corpus.tgt
     sides = {name: (s.src,) if s.src == s.tgt else (s.src, s.tgt) for name, s in corpus.splits.items()}

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 
 import msgspec
 
-from nlpcli.corpus.readers import BadLine, Skipped, numbered_lines, read_aligned, read_lines, refuse, uncompressed
+from nlpcli.corpus.readers import UTF8, BadLine, Skipped, numbered_lines, read_aligned, read_lines, refuse, uncompressed
 from nlpcli.errors import BadInput
 
 
@@ -48,7 +48,7 @@ class Table:
             return BadLine(self.path, number, str(e), line.encode())
 
 
-def find_table(path: Path, columns: tuple[str, ...]) -> Table:
+def find_table(path: Path, columns: tuple[str, ...], encoding: str = UTF8) -> Table:
     """Find columns in a TSV or JSON Lines file.
 
     A TSV's first line names its columns, unless they are given as numbers (from 1). Quotes are text, as in the corpora
@@ -61,18 +61,20 @@ def find_table(path: Path, columns: tuple[str, ...]) -> Table:
         return Table(path, partial(_json_values, columns), 0)
     if all(name.isdecimal() and int(name) > 0 for name in columns):
         return Table(path, partial(_cells, None, [int(name) - 1 for name in columns]), 0)
-    header = next(read_lines(path), "").split("\t")
+    header = next(read_lines(path, None, encoding), "").split("\t")
     return Table(path, partial(_cells, len(header), [_column(path, header, name) for name in columns]), 1)
 
 
-def read_records(path: Path, columns: tuple[str, ...], skipped: Skipped | None = None) -> Iterator[tuple[str, ...]]:
+def read_records(
+    path: Path, columns: tuple[str, ...], skipped: Skipped | None = None, encoding: str = UTF8
+) -> Iterator[tuple[str, ...]]:
     """Yield some columns of a TSV or JSON Lines file, as lines of text; see `find_table`.
 
     Raises:
         BadInput: a missing column, or a line that is not UTF-8, not JSON or has too few columns.
     """
-    table = find_table(path, columns)
-    for number, line in islice(numbered_lines(path, skipped), table.header, None):
+    table = find_table(path, columns, encoding)
+    for number, line in islice(numbered_lines(path, skipped, encoding), table.header, None):
         values = table.judge(number, line)
         if isinstance(values, BadLine):
             refuse(values, skipped)

@@ -10,8 +10,9 @@ import msgspec
 
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
+from nlpcli.corpus.kinds import split_of
 from nlpcli.corpus.names import FORMATS, LANGUAGE, NO_LANGUAGES, SPLIT_NAMES, find_splits, resolve
-from nlpcli.corpus.readers import Skipped, read_lines, uncompressed
+from nlpcli.corpus.readers import UTF8, Skipped, read_lines, uncompressed
 from nlpcli.corpus.tables import read_records
 from nlpcli.errors import BadInput, UsageError
 
@@ -31,7 +32,7 @@ class Text:
     column: str | None
     splits: dict[str, Path]
 
-    def lines(self, split: str, skipped: Skipped | None = None) -> Iterator[str]:
+    def lines(self, split: str, skipped: Skipped | None = None, encoding: str = UTF8) -> Iterator[str]:
         """Yield the lines of a split.
 
         Raises:
@@ -39,9 +40,9 @@ class Text:
         """
         path = self.path(split)
         if self.column is None:
-            yield from read_lines(path, skipped)
+            yield from read_lines(path, skipped, encoding)
             return
-        for (text,) in read_records(path, (self.column,), skipped):
+        for (text,) in read_records(path, (self.column,), skipped, encoding):
             yield text
 
     def path(self, split: str) -> Path:
@@ -82,7 +83,7 @@ def find_text(data: str | Path, language: str | None = None, column: str | None 
     languages = sorted({name for sides in found.values() for name in sides if name})
     texts = {path for path in root.iterdir() if uncompressed(path).suffix == PLAIN and path.is_file()}
     if texts and language not in languages:
-        named = {SPLIT_NAMES.get(uncompressed(path).stem, ""): path for path in sorted(texts)}
+        named = _by_split(sorted(texts))
         splits = {"train": texts.pop()} if len(texts) == 1 else {name: path for name, path in named.items() if name}
         if splits:
             return Text(root.resolve().name, root, language or "", column, splits)
@@ -99,6 +100,15 @@ def find_text(data: str | Path, language: str | None = None, column: str | None 
             fix=f"give one of its files: ls {root}",
         )
     return Text(root.resolve().name, root, language, None, splits)
+
+
+def _by_split(texts: list[Path]) -> dict[str, Path]:
+    """Return the files that are called after a split, or else those with a split in their name (ptb.train.txt)."""
+    exact = {SPLIT_NAMES.get(uncompressed(path).stem, ""): path for path in texts}
+    if exact.keys() != {""}:
+        return exact
+    spoken = [split_of(path) for path in texts]
+    return {split: path for split, path in zip(spoken, texts) if spoken.count(split) == 1}
 
 
 def _ending(plain: Path) -> str:

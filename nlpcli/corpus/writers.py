@@ -28,6 +28,8 @@ def open_writer(folder: Path, material: Material, part: Part) -> Iterator[Write]
 
         if material.kind == "parallel":
             yield _lines([create(f"{part.split}.{side}") for side in material.sides])
+        elif part.labelled and part.form == "lines":
+            yield _with_labels(*(create(uncompressed(path).name) for path in part.paths))
         elif part.label:
             yield _lines([create(uncompressed(part.paths[0]).name)])
         elif material.kind == "monolingual":
@@ -46,6 +48,14 @@ def _lines(files: list[IO[str]]) -> Write:
         for file, texts in zip(files, examined.texts):
             chosen = texts if len(rows) == len(texts) else [texts[row] for row in rows]
             file.write("".join([text + "\n" for text in chosen]))
+
+    return write
+
+
+def _with_labels(texts: IO[str], labels: IO[str]) -> Write:
+    def write(examined: Examined, rows: list[int]) -> None:
+        texts.write("".join([examined.texts[0][row] + "\n" for row in rows]))
+        labels.write("".join([(examined.labels or [])[row] + "\n" for row in rows]))
 
     return write
 

@@ -17,13 +17,11 @@ from nlpcli.artifacts import open_artifact
 from nlpcli.corpus.readers import read_lines
 from nlpcli.decoding.translator import Translation, Translator
 from nlpcli.errors import OutputExists, UsageError, first_five
+from nlpcli.models.config import WEIGHTS, Checkpoint
 
 FILE_WINDOW = 2000  # lines sorted by length and translated together
 STREAM_WINDOW = 200  # the same in a pipe, where each window is flushed before the next is read
 STDIN = Path("-")
-
-Checkpoint = Literal["best", "last"]
-WEIGHTS: dict[Checkpoint, str] = {"best": "model", "last": "last"}
 
 
 @dataclass(frozen=True)

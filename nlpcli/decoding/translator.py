@@ -11,8 +11,8 @@ import torch
 from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.decoding.search import Hypothesis, beam_search
 from nlpcli.devices import pick_device
-from nlpcli.models import load_model
 from nlpcli.models.base import TranslationModel, with_end
+from nlpcli.models.load import load_model
 from nlpcli.tokenization.batches import by_token_budget, pad
 from nlpcli.tokenization.tokenizer import UNK, Tokenizer
 

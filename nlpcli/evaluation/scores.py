@@ -1,4 +1,4 @@
-"""BLEU, chrF2 and TER by sacreBLEU, each with the signature that makes it comparable."""
+"""Scores and groups of lines that have them; BLEU, chrF2 and TER by sacreBLEU, with the signatures that make them comparable."""
 
 from __future__ import annotations
 
@@ -9,15 +9,33 @@ from typing import Any, Callable, Sequence
 from nlpcli import console
 
 METRICS = ("BLEU", "chrF2", "TER")
+OF_TASK = {
+    "translation": METRICS,
+    "lm": ("perplexity", "word perplexity", "bits per character"),
+    "classify": ("accuracy", "F1"),
+}
+LOWER_IS_BETTER = {"TER", *OF_TASK["lm"]}
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric's value (0 to 100; for TER lower is better) and its signature."""
+    """One metric's value (BLEU, chrF2, TER, accuracy and F1 from 0 to 100) and its signature, where it has one."""
 
     metric: str
     value: float
-    signature: str
+    signature: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some lines and their scores: all of them, one domain's, one class's, or those of a certain length."""
+
+    name: str
+    lines: int
+    scores: list[Score]
+
+    def value(self, metric: str) -> float:
+        return next(s.value for s in self.scores if s.metric == metric)
 
 
 def score(hypotheses: Sequence[str], references: Sequence[str], tgt: str, metrics: Sequence[str] = METRICS) -> list[Score]:

@@ -5,17 +5,15 @@ Axes: b sentence, s source position, n decoder row, l layer, h feature.
 
 from __future__ import annotations
 
-from typing import Callable, Literal
+from typing import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nlpcli.models.base import State
+from nlpcli.models.config import Cell
 from nlpcli.tokenization.tokenizer import PAD
-
-Cell = Literal["rnn", "lstm", "gru"]
-Tie = Literal["none", "decoder", "all"]
 
 CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 

@@ -7,28 +7,13 @@ also reads c beside each word and writes each word from [state; c; word] (Cho, Â
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from nlpcli.config import Positive, Probability
 from nlpcli.models import layers
 from nlpcli.models.base import Memory, State, TranslationModel
-
-
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes and choices of the fixed-context model."""
-
-    cell: layers.Cell = "gru"
-    d_embed: Positive = 256
-    d_model: Positive = 512
-    num_layers: Positive = 1
-    bidirectional: bool = True
-    context: Literal["first", "every"] = "every"
-    dropout: Probability = 0.3
-    tie_embeddings: layers.Tie = "decoder"
+from nlpcli.models.config import Seq2SeqConfig as Config
+from nlpcli.models.config import Task
 
 
 class Seq2Seq(TranslationModel):
@@ -76,6 +61,6 @@ class Seq2Seq(TranslationModel):
         return torch.tanh(self.readout(seen)), {**after, "context": state["context"]}
 
 
-def build(config: Config, src_vocab_size: int, tgt_vocab_size: int) -> Seq2Seq:
+def build(config: Config, task: Task, inputs: int, outputs: int) -> Seq2Seq:
     """Return a new model with fresh weights."""
-    return Seq2Seq(config, src_vocab_size, tgt_vocab_size)
+    return Seq2Seq(config, inputs, outputs)

@@ -18,22 +18,46 @@ POOL = 100  # batches whose rows are sorted by length together: enough for littl
 class Batch(NamedTuple):
     """Teacher-forcing pairs. `tgt_in_bt` begins with BOS, `tgt_out_bt` ends with EOS; both are padded with PAD.
 
-    `src_lengths_b` stays on the CPU: packing needs it there.
+    `src_lengths_b` stays on the CPU: packing needs it there. A row of `align_bts` says to which source positions a word of
+    `tgt_out_bt` is linked: shares that sum to 1, or zeros where there is no link.
     """
 
     src_bs: Tensor
     src_lengths_b: Tensor
     tgt_in_bt: Tensor
     tgt_out_bt: Tensor
+    align_bts: Tensor | None = None
+
+    @property
+    def count(self) -> int:  # type: ignore[override]  # tuple.count is of no use here
+        """The number of tokens to predict, padding aside."""
+        return int((self.tgt_out_bt != PAD).sum())
 
     def to(self, device: torch.device) -> Batch:
         """Move the ids to `device`."""
-        src, lengths, tgt_in, tgt_out = self
+        src, lengths, tgt_in, tgt_out, align = self
         move = [ids.to(device, non_blocking=True) for ids in (src, tgt_in, tgt_out)]
-        return Batch(move[0], lengths, move[1], move[2])
+        return Batch(move[0], lengths, move[1], move[2], None if align is None else align.to(device, non_blocking=True))
 
 
-def by_token_budget(order: Sequence[int], lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+class TextBatch(NamedTuple):
+    """Texts and the numbers of their classes. Each text ends with EOS and is padded with PAD; the lengths stay on the CPU."""
+
+    ids_bs: Tensor
+    lengths_b: Tensor
+    labels_b: Tensor
+
+    @property
+    def count(self) -> int:  # type: ignore[override]  # tuple.count is of no use here
+        """The number of labels to predict."""
+        return len(self.labels_b)
+
+    def to(self, device: torch.device) -> TextBatch:
+        """Move ids and labels to `device`."""
+        return TextBatch(self.ids_bs.to(device, non_blocking=True), self.lengths_b, self.labels_b.to(device, non_blocking=True))
+
+
+def by_token_budget(order: Sequence[int], lengths: Sequence[int] | np.ndarray, budget: int) -> Iterator[list[int]]:
     """Cut `order` into batches whose rows × longest row stay within `budget` (one row at least)."""
     batch: list[int] = []
     longest = 0
@@ -73,26 +97,18 @@ class SubwordSampling:
         return self.tokenizer.encode(self.tokenizer.decode(rows, language), language, Sampling(self.alpha, seed))
 
 
-class PairBatches:
-    """The batches of one split, in an order that follows from (seed, epoch) alone, so that any point can be resumed.
+class RowBatches:
+    """Rows of similar length together, in an order that follows from (seed, epoch) alone, so that any point can be resumed.
 
     Args:
-        batch_tokens: bound on rows × the longest side of a batch, padding and marks included.
-        max_length: pairs with more tokens on either side, or with an empty side, are left out and counted.
-        sampling: draws segmentations for training; the budget counts the tokens of the best ones.
+        rows: the numbers of the rows that are used.
+        sizes: tokens of every row (of its longer side), marks included.
+        sort_keys: by which rows are alike.
+        batch_tokens: bound on rows × the largest size of a batch.
     """
 
-    def __init__(
-        self, src: Side, tgt: Side, *, batch_tokens: int, max_length: int, seed: int, sampling: SubwordSampling | None = None
-    ) -> None:
-        self.src, self.tgt, self.batch_tokens, self.seed, self.sampling = src, tgt, batch_tokens, seed, sampling
-        src_lengths, tgt_lengths = src.lengths, tgt.lengths
-        self.empty = np.flatnonzero((src_lengths == 0) | (tgt_lengths == 0))
-        self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
-        self.rows = np.setdiff1d(np.arange(len(src)), np.union1d(self.empty, self.too_long))
-        self.sizes = np.maximum(src_lengths, tgt_lengths) + 1
-        # by the longer side, which fills the budget, then by the target
-        self.sort_keys = self.sizes.astype(np.int64) * (int(tgt_lengths.max(initial=0)) + 1) + tgt_lengths
+    def __init__(self, rows: np.ndarray, sizes: np.ndarray, sort_keys: np.ndarray, *, batch_tokens: int, seed: int) -> None:
+        self.rows, self.sizes, self.sort_keys, self.batch_tokens, self.seed = rows, sizes, sort_keys, batch_tokens, seed
 
     def epoch(self, number: int) -> list[list[int]]:
         """Return the epoch's batches of row numbers, shuffled."""
@@ -109,6 +125,29 @@ class PairBatches:
         order = self.rows[np.argsort(self.sort_keys[self.rows], kind="stable")]
         return list(by_token_budget(order.tolist(), self.sizes, self.batch_tokens))
 
+
+class PairBatches(RowBatches):
+    """The batches of one split of pairs.
+
+    Args:
+        batch_tokens: bound on rows × the longest side of a batch, padding and marks included.
+        max_length: pairs with more tokens on either side, or with an empty side, are left out and counted.
+        sampling: draws segmentations for training; the budget counts the tokens of the best ones.
+    """
+
+    def __init__(
+        self, src: Side, tgt: Side, *, batch_tokens: int, max_length: int, seed: int, sampling: SubwordSampling | None = None
+    ) -> None:
+        self.src, self.tgt, self.sampling = src, tgt, sampling
+        src_lengths, tgt_lengths = src.lengths, tgt.lengths
+        self.empty = np.flatnonzero((src_lengths == 0) | (tgt_lengths == 0))
+        self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
+        rows = np.setdiff1d(np.arange(len(src)), np.union1d(self.empty, self.too_long))
+        sizes = np.maximum(src_lengths, tgt_lengths) + 1
+        # by the longer side, which fills the budget, then by the target
+        sort_keys = sizes.astype(np.int64) * (int(tgt_lengths.max(initial=0)) + 1) + tgt_lengths
+        super().__init__(rows, sizes, sort_keys, batch_tokens=batch_tokens, seed=seed)
+
     def load(self, rows: Sequence[int], step: int | None = None) -> Batch:
         """Read the rows' ids and set them side by side for teacher forcing; with `step`, sampled if there is sampling."""
         src, tgt = ([side[i].tolist() for i in rows] for side in (self.src, self.tgt))
@@ -118,3 +157,28 @@ class PairBatches:
         tgt_in, _ = pad([[BOS, *ids] for ids in tgt])
         tgt_out, _ = pad([[*ids, EOS] for ids in tgt])
         return Batch(src_bs, src_lengths_b, tgt_in, tgt_out)
+
+
+class LabelledBatches(RowBatches):
+    """The batches of one split of labelled texts. Every text that is not empty is used, as each needs its label.
+
+    Args:
+        labels: the number of each row's class, see `Dataset.label_ids`.
+        batch_tokens: bound on rows × the longest text of a batch, padding and EOS included.
+        max_length: of a longer text the first so many tokens are used (and EOS); such rows are counted in `cut`. Those in
+            `empty` are left out.
+    """
+
+    def __init__(self, side: Side, labels: np.ndarray, *, batch_tokens: int, max_length: int, seed: int) -> None:
+        assert len(side) == len(labels), "a label for each row"
+        self.side, self.labels, self.max_length = side, labels, max_length
+        lengths = side.lengths
+        self.empty = np.flatnonzero(lengths == 0)
+        self.cut = np.flatnonzero(lengths > max_length)
+        sizes = np.minimum(lengths, max_length) + 1
+        super().__init__(np.flatnonzero(lengths), sizes, sizes, batch_tokens=batch_tokens, seed=seed)
+
+    def load(self, rows: Sequence[int], step: int | None = None) -> TextBatch:
+        """Read the rows' ids and labels; what is loaded does not depend on the step."""
+        ids_bs, lengths_b = pad([[*self.side[i][: self.max_length].tolist(), EOS] for i in rows])
+        return TextBatch(ids_bs, lengths_b, torch.from_numpy(self.labels[rows].astype(np.int64)))

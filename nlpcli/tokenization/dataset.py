@@ -1,7 +1,8 @@
 """Encoded data: every split as memory-mapped ids, with the tokenizer and the validation text beside them.
 
 `train.ko.npy` holds the ids of all lines one after another (uint16, or uint32 for a large vocabulary),
-`train.ko.offsets.npy` (int64, lines + 1) where each begins. `numpy.load(..., mmap_mode="r")` reads both.
+`train.ko.offsets.npy` (int64, lines + 1) where each begins. Of labelled text `train.label.npy` holds the number of each line's
+class (the smallest unsigned type). `numpy.load(..., mmap_mode="r")` reads them all.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import numpy as np
 from nlpcli import artifacts
 from nlpcli.artifacts import Artifact
 from nlpcli.corpus.readers import read_lines
+from nlpcli.corpus.tasks import Task
 from nlpcli.errors import ArtifactError
 from nlpcli.tokenization.tokenizer import Tokenizer
+
+LABEL_IDS = ".label.npy"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Side:
 
 
 class Dataset:
-    """An opened dataset artifact, of a pair of languages or of one."""
+    """An opened dataset artifact, of a pair of languages or of one, with labels or without."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
@@ -84,6 +88,33 @@ class Dataset:
     @property
     def splits(self) -> list[str]:
         return list(self.artifact.manifest.metrics)
+
+    @property
+    def task(self) -> Task:
+        """What can be learnt from it: a pair is for translation, labelled text for classification, other text for a model."""
+        if len(self.languages) == 2:
+            return "translation"
+        return "classify" if self.labels else "lm"
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the classes in order; none if the text has no labels."""
+        return list(self.artifact.manifest.config.get("labels", []))
+
+    def label_ids(self, split: str) -> np.ndarray:
+        """Map the numbers of the classes of a split's lines into memory: [lines], an unsigned type; see `labels`.
+
+        Raises:
+            ArtifactError: the dataset has no labels.
+        """
+        if not self.labels:
+            raise ArtifactError(
+                f"{self.artifact.path} has no labels",
+                cause="classification is learnt from texts with labels",
+                fix="make a corpus of them (nlpcli data prepare --task classify) and a dataset: nlpcli tokenize dataset",
+            )
+        ids: np.ndarray = np.load(self.artifact.path / f"{split}{LABEL_IDS}", mmap_mode="r")
+        return ids
 
     def side(self, split: str, language: str) -> Side:
         """Map one side of a split into memory."""

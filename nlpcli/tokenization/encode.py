@@ -8,18 +8,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator
 
 import msgspec
 import numpy as np
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, reusable
-from nlpcli.corpus.readers import LONGEST_LINE, BadLine, OnError, Skipped
-from nlpcli.corpus.rows import Rows, Source, find_rows
+from nlpcli.corpus.readers import OnError, Skipped
+from nlpcli.corpus.rows import Rows, find_rows
 from nlpcli.errors import BadInput, UsageError
 from nlpcli.files import write_bytes
-from nlpcli.tokenization.dataset import GrowingArray
+from nlpcli.tokenization.chunks import Chunk, EncodedChunk, Work, encode_chunk, label_type
+from nlpcli.tokenization.dataset import LABEL_IDS, GrowingArray
 from nlpcli.tokenization.parallel import ordered_map, processors
 from nlpcli.tokenization.tokenizer import Tokenizer
 
@@ -36,22 +37,6 @@ class Encoded:
     path: Path
     id: str
     splits: dict[str, dict[str, Any]]
-
-
-class Chunk(NamedTuple):
-    """Rows as they stand in the files, a side in one piece: lines joined by newlines. The first has the number `first`."""
-
-    first: int
-    rows: int
-    sides: list[bytes]
-
-
-class EncodedChunk(NamedTuple):
-    """By language: ids [tokens], tokens a row [rows] and, where it is kept, the text. `bad` are lines left out."""
-
-    rows: int
-    sides: list[tuple[np.ndarray, np.ndarray, bytes]]
-    bad: list[BadLine]
 
 
 class Position(msgspec.Struct):
@@ -86,7 +71,7 @@ def encode_dataset(
     reuse: bool = False,
     config_source: dict[str, str] | None = None,
 ) -> Encoded:
-    """Encode the training and validation splits of `data` with `tokenizer`.
+    """Encode the training and validation splits of `data` with `tokenizer`, and number the labels that stand beside them.
 
     An interrupted command, run again, goes on from its last shard. The result does not depend on the number of workers.
 
@@ -104,9 +89,11 @@ def encode_dataset(
     _check_languages(rows, encoder, tokenizer)
     pair = len(rows.languages) == 2
     languages = dict(zip(("src", "tgt", "lang"), (*rows.languages, None) if pair else (None, None, *rows.languages)))
-    config = {**languages, "column": column, "tokenizer_id": encoder.id, "on_error": on_error}
+    classes = rows.classes()
+    config: dict[str, Any] = {**languages, "column": column, "tokenizer_id": encoder.id, "on_error": on_error}
+    config |= {"task": "classify", "labels": classes} if classes else {}
     splits = [name for name in rows.splits if name in SPLITS]
-    inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out)]
+    inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out, labels=True)]
     if reuse and (found := reusable(out, "dataset", config, inputs)):
         return _result(found)
     with artifacts.create(
@@ -166,7 +153,9 @@ class _Split:
 
     def __init__(self, name: str, rows: Rows, encoder: Tokenizer, draft: Draft, state: State, skipped: Skipped | None) -> None:
         self.name, self.rows, self.encoder, self.draft, self.state, self.skipped = name, rows, encoder, draft, state, skipped
-        self.source, self.keep_text = rows.source(name), name == "valid"
+        self.classes: list[str] = draft.manifest.config.get("labels", [])
+        self.source = rows.labelled(name, self.classes) if self.classes else rows.source(name)
+        self.keep_text = name == "valid"
         self.megabytes_read = 0.0
         none = [0] * len(rows.languages)
         self.at = state.splits.setdefault(name, Position(ids=none, text=list(none)))
@@ -181,15 +170,20 @@ class _Split:
             )
             if not self.at.rows:
                 self.offsets[-1].append(np.zeros(1, np.int64))
+        self.labels = []
+        if self.classes:
+            path = draft.path / f"{name}{LABEL_IDS}"
+            self.labels.append(GrowingArray(path, label_type(self.classes), self.at.rows))
 
     def encode(self, workers: int) -> dict[str, Any]:
         """Encode what is left, and return the split's figures."""
         for language in self.rows.languages:
             self.encoder.encode_flat([""], language)  # loads the model here, once, and not in every worker
-        function = partial(encode_chunk, self.source, self.rows.languages, self.encoder, self.keep_text)
+        work = Work(self.source, self.rows.languages, self.encoder, self.keep_text, self.classes)
+        function = partial(encode_chunk, work)
         shard = self.at.read + SHARD_ROWS
         with ExitStack() as opened, console.Progress(f"encode {self.name}", self.source.megabytes, "MB") as progress:
-            for file in (*self.ids, *self.offsets, *self.texts):
+            for file in (*self.ids, *self.offsets, *self.labels, *self.texts):
                 opened.callback(file.close)
             for chunk in ordered_map(function, self._chunks(), workers):
                 self._write(chunk)
@@ -225,6 +219,8 @@ class _Split:
             self.ids[i].append(ids)
             if self.keep_text:
                 self.texts[i].write(text)
+        if chunk.labels is not None:
+            self.labels[0].append(chunk.labels)
         self.at.read += chunk.rows
         self.at.rows = self.offsets[0].count - 1
 
@@ -240,8 +236,8 @@ class _Split:
     def _save(self) -> None:
         """Flush what is written and note how far it goes."""
         self.at.ids = [ids.flush() for ids in self.ids]
-        for offsets in self.offsets:
-            offsets.flush()
+        for array in (*self.offsets, *self.labels):
+            array.flush()
         for i, text in enumerate(self.texts):
             text.flush()
             os.fsync(text.fileno())
@@ -255,39 +251,6 @@ class _Split:
         file.truncate(size)
         file.seek(size)
         return file
-
-
-def encode_chunk(source: Source, languages: tuple[str, ...], encoder: Tokenizer, keep_text: bool, chunk: Chunk) -> EncodedChunk:
-    """Judge and encode the rows of one chunk; a row is left out if a line of it is bad."""
-    sides, bad = None if source.table else _plain_lines(chunk), []
-    if sides is None:
-        raw = zip(*(side.split(b"\n") for side in chunk.sides))
-        judged = [source.judge(number, row) for number, row in enumerate(raw, chunk.first)]
-        bad = [line for row in judged if isinstance(row, list) for line in row]
-        good = [row for row in judged if isinstance(row, tuple)]
-        sides = [list(side) for side in zip(*good)] or [[] for _ in languages]
-    encoded = []
-    for lines, language in zip(sides, languages):
-        ids, lengths = encoder.encode_flat(lines, language)
-        dtype = np.uint16 if encoder.vocab_size(language) <= 1 << 16 else np.uint32
-        encoded.append((ids.astype(dtype), lengths, "".join(f"{line}\n" for line in lines).encode() if keep_text else b""))
-    return EncodedChunk(chunk.rows, encoded, bad)
-
-
-def _plain_lines(chunk: Chunk) -> list[list[str]] | None:
-    """Return the lines by language if all are as they should be, which is found out faster for all of them at once."""
-    if chunk.first == 1:  # a byte order mark may stand there
-        return None
-    sides = []
-    for side in chunk.sides:
-        too_long = len(side) > LONGEST_LINE and max(map(len, side.split(b"\n"))) > LONGEST_LINE
-        if too_long or b"\r" in side:
-            return None
-        try:
-            sides.append(side.decode("utf-8").split("\n"))
-        except UnicodeDecodeError:
-            return None
-    return sides
 
 
 def _result(artifact: Artifact) -> Encoded:

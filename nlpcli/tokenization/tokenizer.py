@@ -1,7 +1,8 @@
 """The tokenizer artifact: one SentencePiece model a language, or one for both.
 
 Ids 0-3 are the same everywhere: padding, unknown, beginning and end of sentence. With byte fallback (the default) a
-character that is not in the vocabulary is spelt in bytes, so decode(encode(x)) gives x back in NFC.
+character that is not in the vocabulary is spelt in bytes, so decode(encode(x)) gives x back in NFC. Vocabularies of kind
+`word` and `char` have no bytes: what they do not know is unknown, and of white space words keep nothing.
 
 Before SentencePiece sees a line it may be cut into morphemes (a mark stands at each cut, which no piece crosses, and the
 mark's own id is dropped) and into jamo. Both are undone by decoding, so nothing of the spacing is lost.
@@ -24,6 +25,7 @@ from nlpcli.tokenization.jamo import compose, decompose, positions
 from nlpcli.tokenization.morphemes import cut
 from nlpcli.tokenization.packing import can_pack, encode_packed, encode_words, repeats_words
 from nlpcli.tokenization.sampling import BLANK, Sampling, SubwordSampler
+from nlpcli.tokenization.units import Units, find_units, word_offsets
 
 PAD, UNK, BOS, EOS = range(4)
 JOINT = "joint"
@@ -86,6 +88,8 @@ class Tokenizer:
         """Encode lines to ids [tokens] (int32), one line after another, and their number a line [lines] (int64)."""
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
+        if (units := self._units[language]) and not sampling:
+            return self._without_marks(*units.encode(texts), language)
         packs = not (sampling or stand_ins) and self._packs[language]
         encode = encode_words if self.kind == "bpe" and repeats_words(texts) else encode_packed
         if packs and (packed := encode(processor, texts)):
@@ -104,7 +108,10 @@ class Tokenizer:
         processor = self.of(language)
         texts, stand_ins = self._to_model(lines, language)
         rows: list[list[str]]
-        rows = self._draw(texts, language, sampling) if sampling else processor.encode(texts, out_type=str, num_threads=1)
+        if (units := self._units[language]) and not sampling:
+            rows = [units.pieces(text) for text in texts]
+        else:
+            rows = self._draw(texts, language, sampling) if sampling else processor.encode(texts, out_type=str, num_threads=1)
         for row, swaps in stand_ins.items():
             ids = [processor.piece_to_id(piece) for piece in rows[row]]
             rows[row] = [processor.id_to_piece(int(i)) for i in _swap(ids, swaps, processor)]
@@ -119,6 +126,8 @@ class Tokenizer:
         """Decode ids to text; marks (padding, beginning, end) vanish."""
         processor = self.of(language)
         kept = [[int(i) for i in line if i > EOS or i == UNK] for line in ids]
+        if units := self._units[language]:
+            return self._from_model([units.decode(line) for line in kept])
         return self._from_model(processor.decode(kept)) if kept else []
 
     def decode_pieces(self, pieces: Sequence[Sequence[str]], language: str) -> list[str]:
@@ -131,8 +140,10 @@ class Tokenizer:
 
         The bytes of one character all have its place; a blank that SentencePiece puts before the line has none.
         """
+        if (units := self._units[language]) and units.kind == "word":
+            return word_offsets(text)
         at = positions(text) if self.jamo else range(len(text) + 1)
-        spans, cursor, spelt = [], -1, b""
+        spans, cursor, spelt = [], 0 if units else -1, b""
         for piece in pieces:
             byte = self.of(language).is_byte(self.of(language).piece_to_id(piece))
             spelt += bytes([int(piece[3:5], 16)]) if byte else b""
@@ -156,6 +167,12 @@ class Tokenizer:
                 fix=" or ".join(f"--lang {name}" for name in self.languages),
             )
         return self.processors[language]
+
+    @cached_property
+    def _units(self) -> dict[str, Units | None]:
+        marks = [MARK] if self.pretokenizer == "kiwi" else []
+        symbols = [*model_symbols(self.symbols, self.jamo), *marks]
+        return {name: find_units(self.of(name), self.kind, symbols) for name in self.languages}
 
     @cached_property
     def _packs(self) -> dict[str, bool]:

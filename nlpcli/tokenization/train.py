@@ -138,6 +138,8 @@ def _texts(rows: Rows, settings: TokenizerSettings, draft: Draft, on_error: OnEr
 
 def _prepare(lines: list[str], settings: TokenizerSettings, language: str) -> list[str]:
     texts = [text.replace(MARK, "") for text in normalized(lines, settings.normalization)]
+    if settings.kind == "word":
+        texts = [" ".join(text.split()) for text in texts]  # white space only separates
     cut_ko = settings.pretokenizer == "kiwi" and language == "ko"
     return to_model(texts, cut_ko=cut_ko, jamo=settings.jamo, symbols=settings.user_symbol)
 

@@ -16,6 +16,7 @@ from nlpcli.tokenization.packing import round_scores
 from nlpcli.tokenization.tokenizer import BOS, EOS, MARK, PAD, UNK, Normalization, Pretokenizer, model_symbols
 
 LARGEST_DEFAULT = 8000
+MOST_WORDS = 100_000  # of a vocabulary of whole words, where nobody said a size
 WORDS_A_PIECE = 40  # a piece should be seen often enough to be learnt: one piece for this many running words
 SMALLEST_DEFAULT = 500
 THREADS = 4  # fixed: unigram training adds floats in an order that depends on it, and the result must not
@@ -25,7 +26,7 @@ Kind = Literal["unigram", "bpe", "char", "word"]
 
 
 class TokenizerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the vocabulary is learnt; `vocab_size` None fits it to the corpus.
+    """How the vocabulary is learnt; `vocab_size` None fits it to the corpus: of kind `char` and `word` all that occurs.
 
     BPE is the default because SentencePiece's unigram trainer takes as candidates only substrings that two *different*
     words share: in a small corpus with few word forms, frequent words such as "and" never become pieces.
@@ -67,15 +68,17 @@ def learn_vocabulary(lines: list[str], settings: TokenizerSettings, name: str) -
     else:
         raise RunFailed(f"{name}: no vocabulary of {size} pieces can be made", fix="choose another --vocab-size")
     made = sentencepiece.SentencePieceProcessor(model_proto=model).vocab_size()
-    asked = f"asked for {settings.vocab_size:,}" if settings.vocab_size else f"up to {LARGEST_DEFAULT:,}"
-    words = sum(len(line.split()) for line in lines)
-    note = "" if made == settings.vocab_size else f" ({asked}; fitted to {words:,} words)"
-    console.info(f"tokenizer: {name}: {settings.kind}, {made:,} pieces{note}")
+    console.info(f"tokenizer: {name}: {settings.kind}, {made:,} pieces{_note(made, lines, settings)}")
     return model
 
 
 def default_size(lines: Iterable[str], settings: TokenizerSettings) -> int:
-    """Choose a vocabulary size by the amount of text: one piece for every 40 running words, from 500 to 8,000."""
+    """Choose a vocabulary size by the amount of text: one piece for every 40 running words, from 500 to 8,000.
+
+    Of kind `word` it is every word, or the 100,000 most frequent.
+    """
+    if settings.kind == "word":
+        return min(len(_different_words(lines)) + EOS + 1, MOST_WORDS)
     words = sum(len(line.split()) for line in lines)
     size = min(LARGEST_DEFAULT, max(SMALLEST_DEFAULT, words // WORDS_A_PIECE))
     return size + (BYTES if uses_bytes(settings) else 0) if size < LARGEST_DEFAULT else size
@@ -102,6 +105,23 @@ def describe(model: bytes, lines: list[str]) -> dict[str, float]:
     return {"vocab_size": processor.vocab_size(), "tokens_per_word": round(tokens / max(words, 1), 3)}
 
 
+def _different_words(lines: Iterable[str]) -> set[str]:
+    return {word for line in lines for word in line.split()}
+
+
+def _note(made: int, lines: list[str], settings: TokenizerSettings) -> str:
+    """Say why a vocabulary has the size it has, if not because it was asked for."""
+    if made == settings.vocab_size:
+        return ""
+    if settings.vocab_size is None and settings.kind == "char":
+        return " (every character that occurs)"
+    if settings.vocab_size is None and settings.kind == "word":
+        words = len(_different_words(lines))
+        return f" (the most frequent of {words:,} words)" if made == MOST_WORDS else " (every word that occurs)"
+    asked = f"asked for {settings.vocab_size:,}" if settings.vocab_size else f"up to {LARGEST_DEFAULT:,}"
+    return f" ({asked}; fitted to {sum(len(line.split()) for line in lines):,} words)"
+
+
 def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
     model = io.BytesIO()
     symbols = [*model_symbols(settings.user_symbol, settings.jamo), *([MARK] if settings.pretokenizer != "none" else [])]
@@ -111,13 +131,15 @@ def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
         model_type=settings.kind,
         vocab_size=size,
         hard_vocab_limit=False,
-        use_all_vocab=settings.kind == "char" and settings.vocab_size is None,
-        character_coverage=settings.character_coverage,
+        use_all_vocab=settings.vocab_size is None
+        and (settings.kind == "char" or (settings.kind == "word" and size < MOST_WORDS)),
+        character_coverage=1.0 if settings.kind == "word" else settings.character_coverage,  # else a word of rare ones is lost
         byte_fallback=uses_bytes(settings),
         split_digits=settings.split_digits,
         user_defined_symbols=symbols,
         normalization_rule_name="identity",  # NFC is applied before, see Tokenizer
-        remove_extra_whitespaces=False,
+        remove_extra_whitespaces=settings.kind == "word",  # of words white space is no part, see units.py
+        add_dummy_prefix=settings.kind != "char",  # a line of characters has no blank before it
         max_sentence_length=1 << 20,
         num_threads=THREADS,
         pad_id=PAD,

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Iterator
 
 import torch
 from lightning_fabric import Fabric
 
+from nlpcli import console
 from nlpcli.errors import RunFailed
-from nlpcli.models.base import TranslationModel
-from nlpcli.tokenization.batches import PairBatches
+from nlpcli.models.base import LanguageModel, Model, Objective
+from nlpcli.training.averaging import Ema
 from nlpcli.training.checkpoint import random_state, set_random_state
-from nlpcli.training.optimisation import learning_rate, set_learning_rate
+from nlpcli.training.optimisation import Plateau, finish_gradients, learning_rate, set_learning_rate, teacher_forcing
+from nlpcli.training.prefetch import prefetched
 from nlpcli.training.settings import TrainSettings
+from nlpcli.training.validation import Measured, Validation
+
+UNUSABLE = 3  # steps in a row without a finite gradient, after which the run goes back to its last save point
+UNUSABLE_16 = 20  # the same in float16, whose scale is found by overflowing
+RECOVERIES = 3  # returns to a save point, each at half the learning rate, before the run is given up
 
 
 @dataclass
@@ -26,38 +34,40 @@ class Progress:
     epoch: int = 0
     batch: int = 0  # batches of this epoch already used
     seconds: float = 0.0
-    tokens: int = 0  # real target tokens read
-    best_score: float | None = None
+    count: int = 0  # real targets read: target tokens, or labels
+    best_value: float | None = None
     best_step: int = 0
     best_loss: float = 0.0
-    best_bleu: float = 0.0
+    best_scores: dict[str, float] = field(default_factory=dict)
     evaluations_since_best: int = 0
     stopped: str = ""  # why the run ended: epochs, steps, minutes or patience
     log_bytes: int = 0  # length of metrics.jsonl when the state was saved
+    pieces: int = 1  # into how many parts a batch is cut so that it fits into memory
+    unusable: int = 0  # steps in a row that were left out because the gradient was not finite
+    recoveries: int = 0
+    rate_scale: float = 1.0  # halved at each recovery
 
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step: loss a target token in nats (label-smoothed), norm of the gradient, real target tokens."""
+    """One optimiser step: loss a target in nats (as it is minimised), norm of the gradient, real targets."""
 
     step: int
     loss: float
     norm: float
     rate: float
-    tokens: int
+    count: int
     seconds: float
     progress: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Validation: loss a token without smoothing, and what `evaluate` measured besides (BLEU, samples)."""
+    """Validation: loss a target without smoothing, the task's scores, samples to look at."""
 
     step: int
-    loss: float
-    bleu: float
+    measured: Measured
     improved: bool
-    samples: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,14 @@ class SavePoint:
     final: bool
 
 
-Event = Step | Evaluation | SavePoint
+@dataclass(frozen=True)
+class Diverged:
+    """Nothing usable came for several steps: the listener puts the last saved state back (see `Trainer.recover`)."""
+
+    step: int
+
+
+Event = Step | Evaluation | SavePoint | Diverged
 
 
 @dataclass
@@ -76,27 +93,34 @@ class Trainer:
     """A model in training: the loop and the state it needs.
 
     Args:
-        measure: returns (loss a token, BLEU, samples) of the model on the validation split.
+        measure: measures the model on the validation split.
         stop: asked after each step; True ends the run at a save point as if it had been interrupted.
     """
 
     fabric: Fabric
-    model: TranslationModel
+    model: Model
     optimizer: torch.optim.Optimizer
-    batches: PairBatches
+    batches: Any
     settings: TrainSettings
-    measure: Callable[[TranslationModel], tuple[float, float, list[tuple[str, str, str]]]]
+    measure: Validation
     stop: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         self._wrapped, self._optimizer = self.fabric.setup(self.model, self.optimizer)
+        self.ema = Ema(self.model, self.settings.ema) if self.settings.ema else None
+        self.plateau = Plateau()
+        self._carried: list[dict[str, torch.Tensor]] = []
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on, as tensors and plain values."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else {},
+            "plateau": asdict(self.plateau),
+            "carried": self._carried,
             "progress": asdict(self.progress),
             "random": random_state(),
         }
@@ -105,71 +129,190 @@ class Trainer:
         """Go on from what `state()` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+        self.plateau = Plateau(**state["plateau"])
+        device = self.fabric.device
+        self._carried = [{name: x.to(device) for name, x in part.items()} for part in state["carried"]]
         self.progress = Progress(**state["progress"])
         set_random_state(state["random"])
 
-    def run(self) -> Iterator[Event]:
-        """Train until a budget is used up, patience runs out or `stop` says so."""
-        p = self.progress
-        clock = time.monotonic() - p.seconds
-        while True:
-            epoch = self.batches.epoch(p.epoch)
-            p.stopped = self._reason_to_stop(len(epoch))
-            if p.stopped:  # a finished run was taken up again
-                return
-            for rows in epoch[p.batch :]:
-                share = self._share_used(len(epoch))
-                step = self._step(rows, share, clock)
-                yield step
-                p.stopped = self._reason_to_stop(len(epoch))
-                if p.step % self.settings.eval_every == 0 or p.stopped:
-                    yield self._evaluate()
-                    p.seconds = time.monotonic() - clock
-                    p.stopped = p.stopped or self._reason_to_stop(len(epoch))
-                    yield SavePoint(p.step, final=bool(p.stopped))
-                elif self.stop():
-                    yield SavePoint(p.step, final=False)
-                if p.stopped or self.stop():
-                    return
-            p.epoch, p.batch = p.epoch + 1, 0
+    def recover(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state at half the learning rate.
 
-    def _step(self, rows: list[int], share: float, clock: float) -> Step:
-        p, s = self.progress, self.settings
-        rate = learning_rate(s, p.step, share)
-        set_learning_rate(self.optimizer, rate)
-        self.model.train()
-        batch = self.batches.load(rows, p.step).to(self.fabric.device)
-        loss, tokens = self._wrapped(batch, s.label_smoothing, s.teacher_forcing)
-        self._optimizer.zero_grad()
-        self.fabric.backward(loss / tokens)
-        norm = self._clip()
-        mean = loss.item() / tokens
-        if not (math.isfinite(mean) and math.isfinite(norm)):
+        Raises:
+            RunFailed: it has been tried often enough.
+        """
+        p, step = self.progress, self.progress.step
+        if p.recoveries >= RECOVERIES:
             raise RunFailed(
-                f"the loss became {mean} (gradient norm {norm}) at step {p.step + 1}",
-                cause=f"training diverged at learning rate {rate:.2g}",
+                f"the loss became infinite or NaN at step {step + 1}, {p.recoveries} times at ever lower learning rates",
+                cause="the training diverges",
                 fix="start again with a lower --learning-rate, a longer --warmup-steps or a smaller --clip-norm",
             )
-        self._optimizer.step()
-        p.step, p.batch, p.tokens = p.step + 1, p.batch + 1, p.tokens + tokens
-        p.seconds = time.monotonic() - clock
-        return Step(p.step, mean, norm, rate, tokens, p.seconds, share)
+        self.restore(state)
+        self.progress.recoveries, self.progress.rate_scale = p.recoveries + 1, p.rate_scale / 2
+        console.warn(
+            f"no finite gradient since step {step}: going on from step {self.progress.step} "
+            f"at {self.progress.rate_scale:g} times the learning rate"
+        )
 
-    def _clip(self) -> float:
-        bound = self.settings.clip_norm
-        norm = self.fabric.clip_gradients(self._wrapped, self._optimizer, max_norm=bound, error_if_nonfinite=False)
-        return float(norm) if norm is not None else math.nan
+    def run(self) -> Iterator[Event]:
+        """Train until a budget is used up, patience runs out or `stop` says so."""
+        clock = time.monotonic() - self.progress.seconds
+        if not self.progress.step:
+            yield SavePoint(0, final=False)
+        while True:
+            epoch = self.batches.epoch(self.progress.epoch)
+            self.progress.stopped = self._reason_to_stop(len(epoch))
+            if self.progress.stopped:  # a finished run was taken up again
+                return
+            went_back = False
+            for batches in self._loaded(epoch):
+                event = self._step(batches, self._share_used(len(epoch)), clock)
+                yield event
+                if isinstance(event, Diverged):  # the listener has put a saved state back
+                    went_back = True
+                    break
+                yield from self._after(len(epoch), clock)
+                if self.progress.stopped or self.stop():
+                    return
+            if not went_back:
+                self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _after(self, batches_an_epoch: int, clock: float) -> Iterator[Event]:
+        p = self.progress
+        p.stopped = self._reason_to_stop(batches_an_epoch)
+        if p.step % self.settings.eval_every == 0 or p.stopped:
+            yield self._evaluate()
+            p.seconds = time.monotonic() - clock
+            p.stopped = p.stopped or self._reason_to_stop(batches_an_epoch)
+            yield SavePoint(p.step, final=bool(p.stopped))
+        elif self.stop():
+            yield SavePoint(p.step, final=False)
+
+    def _loaded(self, epoch: list[Any]) -> Iterator[list[Any]]:
+        """Yield the batches of each step that is left of an epoch, loaded ahead."""
+        p, many = self.progress, self.settings.accumulate
+        first = p.step - p.batch // many
+
+        def load(begin: int) -> list[Any]:
+            draw = (first + begin // many) * many
+            return [self.batches.load(rows, draw + i) for i, rows in enumerate(epoch[begin : begin + many])]
+
+        return prefetched(load, range(p.batch, len(epoch), many))
+
+    def _step(self, batches: list[Any], share: float, clock: float) -> Step | Diverged:
+        p, s = self.progress, self.settings
+        rate = learning_rate(s, p.step, share, self.plateau.scale) * p.rate_scale
+        set_learning_rate(self.optimizer, rate)
+        self.model.train()
+        count = sum(batch.count for batch in batches)
+        loss = self._gradients(batches, count, share)
+        norm = finish_gradients(self.fabric, self._wrapped, self._optimizer, s)
+        usable = math.isfinite(loss) and math.isfinite(norm)
+        if usable or s.precision == "16":  # its scaler leaves out the step by itself, and must see it
+            self._optimizer.step()
+        self._optimizer.zero_grad()
+        if usable and self.ema:
+            self.ema.update(self.model)
+        p.unusable = 0 if usable else p.unusable + 1
+        if p.unusable >= (UNUSABLE_16 if s.precision == "16" else UNUSABLE):
+            return Diverged(p.step)
+        p.step, p.batch, p.count = p.step + 1, p.batch + len(batches), p.count + count
+        p.seconds = time.monotonic() - clock
+        return Step(p.step, loss, norm, rate, count, p.seconds, share)
+
+    def _gradients(self, batches: list[Any], count: int, share: float) -> float:
+        """Add up the gradients of the mean loss over all of the batches; out of memory, cut them into more pieces."""
+        before, carried = random_state(), list(self._carried)
+        while True:
+            try:
+                return self._try_gradients(batches, count, share)
+            except RuntimeError as e:
+                if not out_of_memory(e) or self.progress.pieces >= max(len(batch[0]) for batch in batches):
+                    raise
+            self._optimizer.zero_grad()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            set_random_state(before)
+            self._carried = carried
+            self.progress.pieces *= 2
+            console.warn(
+                f"out of memory: from now on a batch is computed in {self.progress.pieces} pieces, with the same result"
+            )
+
+    def _try_gradients(self, batches: list[Any], count: int, share: float) -> float:
+        s, fabric = self.settings, self.fabric
+        objective = Objective(
+            s.label_smoothing, s.r_drop, s.word_dropout, teacher_forcing(s, share), s.guided_alignment, s.coverage_loss
+        )
+        ranks, pieces = fabric.world_size, self.progress.pieces
+        parts = [part for batch in batches for part in self._pieces(batch)]
+        total = torch.zeros((), device=fabric.device)
+        for i, (part, weight) in enumerate(parts):
+            self._put_back(i % pieces)
+            last = i == len(parts) - 1
+            with fabric.no_backward_sync(self._wrapped, enabled=not last) if ranks > 1 else nullcontext():
+                loss = self._wrapped(part.to(fabric.device), objective) * weight
+                fabric.backward(loss * (ranks / count))  # processes average their gradients
+            total += loss.detach()
+            self._keep(i % pieces)
+        if ranks > 1:
+            total = fabric.all_reduce(total, reduce_op="sum")  # type: ignore[assignment]
+        return float(total) / count
+
+    def _pieces(self, batch: Any) -> Iterator[tuple[Any, float]]:
+        """Cut a batch by rows, for this process and for memory; each part with the weight of its loss.
+
+        A process for which no row is left computes one without weight, as all must take part in every step.
+        """
+        cuts = self.fabric.world_size * self.progress.pieces
+        for i in range(self.progress.pieces):
+            first = self.fabric.global_rank * self.progress.pieces + i
+            left = first < len(batch[0])
+            yield rows_of(batch, slice(first, None, cuts) if left else slice(0, 1)), float(left)
+
+    def _put_back(self, piece: int) -> None:
+        if isinstance(self.model, LanguageModel) and self._carried:
+            self.model.carry(self._carried[piece])
+
+    def _keep(self, piece: int) -> None:
+        if isinstance(self.model, LanguageModel) and (state := self.model.carried()):
+            if len(self._carried) != self.progress.pieces:
+                self._carried = [{} for _ in range(self.progress.pieces)]
+            self._carried[piece] = state
+
+    def step_at(self, rate: float) -> float:
+        """Make one plain step of the first epoch at a learning rate; return the loss before it, for a range test."""
+        p = self.progress
+        epoch = self.batches.epoch(p.epoch)
+        batch = self.batches.load(epoch[p.batch], p.step)
+        p.step += 1
+        p.epoch, p.batch = (p.epoch, p.batch + 1) if p.batch + 1 < len(epoch) else (p.epoch + 1, 0)
+        self.model.train()
+        set_learning_rate(self.optimizer, rate)
+        loss = self._gradients([batch], batch.count, 0.0)
+        finish_gradients(self.fabric, self._wrapped, self._optimizer, self.settings)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return loss
 
     def _evaluate(self) -> Evaluation:
         p = self.progress
         self.model.eval()
-        loss, bleu, samples = self.measure(self.model)
-        score = -loss if self.settings.best_by == "loss" else bleu
-        improved = p.best_score is None or score > p.best_score
+        with self.ema.applied(self.model) if self.ema else nullcontext():
+            measured = self.measure(self.model)
+        if self.settings.schedule == "plateau" and self.plateau.observe(measured.loss):
+            console.info(f"step {p.step:,}: no better loss; the learning rate is now {self.plateau.scale:g} times its peak")
+        value = measured.value(self.settings.best_by)
+        improved = p.best_value is None or value > p.best_value
         if improved:
-            p.best_score, p.best_step, p.best_loss, p.best_bleu = score, p.step, loss, bleu
+            p.best_value, p.best_step = value, p.step
+            p.best_loss, p.best_scores = measured.loss, measured.scores
         p.evaluations_since_best = 0 if improved else p.evaluations_since_best + 1
-        return Evaluation(p.step, loss, bleu, improved, samples)
+        return Evaluation(p.step, measured, improved)
 
     def _share_used(self, batches_an_epoch: int) -> float:
         p, s = self.progress, self.settings
@@ -187,3 +330,13 @@ class Trainer:
         if s.max_minutes and p.seconds >= 60 * s.max_minutes:
             return "minutes"
         return "epochs" if p.epoch + p.batch / batches_an_epoch >= s.epochs else ""
+
+
+def rows_of(batch: Any, rows: slice) -> Any:
+    """Return some rows of a batch: of each tensor in it."""
+    return type(batch)(*(x[rows] if isinstance(x, torch.Tensor) else x for x in batch))
+
+
+def out_of_memory(e: BaseException) -> bool:
+    """Tell whether torch could not get memory, on a GPU or on the CPU."""
+    return isinstance(e, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(e)

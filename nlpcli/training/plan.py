@@ -9,11 +9,12 @@ import torch
 
 from nlpcli import artifacts
 from nlpcli.corpus.names import find_corpus
-from nlpcli.models import ARCHITECTURES, check
+from nlpcli.models.config import TASKS, Task
+from nlpcli.models.load import build_model, check, sizes
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.vocabulary import LARGEST_DEFAULT
-from nlpcli.training.train import default_out, split_settings
+from nlpcli.training.train import default_out, resolve, split_settings
 
 
 def plan(
@@ -22,37 +23,53 @@ def plan(
     data: str,
     out: Path | None = None,
     tokenizer: Path | None = None,
+    task: str = "auto",
+    preset: Any = "auto",
     src: str | None = None,
     tgt: str | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
     """Check the settings and the data, and return what training would read and make.
 
-    The parameter count is exact with a dataset or a tokenizer, else for the largest default vocabulary.
+    From a dataset, what the preset chooses is known (`settings`) and the parameter count is exact; from text it is that of
+    the settings given, with the largest default vocabulary.
 
     Raises:
         UsageError: settings that cannot work.
         BadInput: the data is not there.
     """
-    module = ARCHITECTURES[architecture]
-    config, _ = split_settings(architecture, settings)
+    for name in ("lang", "column", "text_column", "label_column", "encoding", "fold"):
+        settings.pop(name, None)
+    model, _ = split_settings(architecture, settings)
     facts: dict[str, Any] = {"out": str(out or default_out(data, architecture))}
-    found = None
     if artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset":
         dataset = Dataset.load(data)
-        found, src, tgt = dataset.tokenizer, dataset.src, dataset.tgt
-        facts["input"] = f"{data} (dataset {dataset.artifact.id}, {src}-{tgt})"
+        resolved = resolve(architecture, dataset, preset, settings, {})
+        model, chosen = resolved.model, dataset.task
+        facts["input"] = f"{data} (dataset {dataset.artifact.id}, {'-'.join(dataset.languages)}, {chosen})"
+        facts["settings"] = {name: resolved.config[name] for name, source in resolved.sources.items() if source == "preset"}
+        inputs, outputs = sizes(dataset.tokenizer, len(dataset.labels))
     else:
-        corpus = find_corpus(data, src, tgt)
-        src, tgt = corpus.src, corpus.tgt
-        facts["input"] = f"{corpus.root} ({', '.join(corpus.splits)}, {src}-{tgt})"
+        chosen = _task(architecture, task)
         found = Tokenizer.load(tokenizer) if tokenizer else None
-    if found:
-        check(config, found)
-    sizes = [found.vocab_size(lang) for lang in (src, tgt)] if found else [LARGEST_DEFAULT] * 2
+        check(architecture, model, chosen, found)
+        facts["input"] = _text(data, chosen, src, tgt)
+        inputs, outputs = sizes(found, 2 * (chosen == "classify")) if found else (LARGEST_DEFAULT, LARGEST_DEFAULT)
     with torch.device("meta"):
-        model = module.build(config, *sizes)
-    facts["parameters"] = f"{sum(p.numel() for p in model.parameters()):,}"
-    if not found:
+        made = build_model(architecture, model, chosen, inputs, outputs)
+    facts["parameters"] = f"{sum(p.numel() for p in made.parameters()):,}"
+    if (inputs, outputs) == (LARGEST_DEFAULT, LARGEST_DEFAULT):
         facts["parameters"] += f" at most (vocabularies of {LARGEST_DEFAULT:,} pieces; they are learnt from the data)"
     return facts
+
+
+def _task(architecture: str, task: str) -> Task:
+    chosen: Any = TASKS[architecture][0] if task == "auto" else task
+    return chosen  # type: ignore[no-any-return]
+
+
+def _text(data: str, task: Task, src: str | None, tgt: str | None) -> str:
+    if task != "translation":
+        return data
+    corpus = find_corpus(data, src, tgt)
+    return f"{corpus.root} ({', '.join(corpus.splits)}, {corpus.src}-{corpus.tgt})"

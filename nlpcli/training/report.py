@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 
 from nlpcli import console
-from nlpcli.training.checkpoint import save_state, save_weights
+from nlpcli.training.checkpoint import load_state, save_state, save_weights
 from nlpcli.training.loop import Evaluation, Step, Trainer
 from nlpcli.training.settings import STATE
 
 LOG = "metrics.jsonl"
 LOG_EVERY = 25  # steps between lines of metrics.jsonl
 RECENT = 50  # steps over which loss and speed are averaged for the eye
+UNITS = {"translation": "tokens", "lm": "tokens", "classify": "texts"}
 
 
 class MetricsLog:
@@ -25,7 +28,11 @@ class MetricsLog:
     def __init__(self, folder: Path, trainer: Trainer) -> None:
         self.trainer = trainer
         self.file = (folder / LOG).open("ab")
-        self.file.truncate(trainer.progress.log_bytes)
+        self.go_back()
+
+    def go_back(self) -> None:
+        """Cut off what was written after the state that the trainer goes on from."""
+        self.file.truncate(self.trainer.progress.log_bytes)
         self.file.seek(0, os.SEEK_END)
 
     def write(self, record: dict[str, Any]) -> None:
@@ -40,9 +47,10 @@ class MetricsLog:
 
 
 class ProgressLine:
-    """Shows where training is: share of the budget, loss, target tokens a second, and the time left."""
+    """Shows where training is: share of the budget, loss, targets a second, and the time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
         self.recent: deque[Step] = deque(maxlen=RECENT)
         self.bar: console.Progress | None = None
 
@@ -52,7 +60,7 @@ class ProgressLine:
         done = 100 * event.progress
         if self.bar is None:
             self.bar = console.Progress("train", 100, "%", done=done)
-        self.bar.update(done, f"step {event.step:,}, loss {self.loss:.3f}, {self.speed:,.0f} tokens/s")
+        self.bar.update(done, f"step {event.step:,}, loss {self.loss:.3f}, {self.speed:,.0f} {self.unit}/s")
 
     @property
     def loss(self) -> float:
@@ -61,19 +69,22 @@ class ProgressLine:
 
     @property
     def speed(self) -> float:
-        """Real target tokens a second over the recent steps."""
+        """Real targets a second over the recent steps."""
         if len(self.recent) < 2:
             return 0.0
         seconds = self.recent[-1].seconds - self.recent[0].seconds
-        return sum(s.tokens for s in list(self.recent)[1:]) / max(seconds, 1e-9)
+        return sum(s.count for s in list(self.recent)[1:]) / max(seconds, 1e-9)
 
-    def evaluation(self, event: Evaluation, src: str, tgt: str) -> None:
+    def evaluation(self, event: Evaluation) -> None:
         """Print an evaluation with one sample (all of them with -v)."""
         best = " (best)" if event.improved else ""
-        console.info(f"step {event.step:,}: valid loss {event.loss:.3f}, BLEU {event.bleu:.1f}{best}")
-        for i, (source, reference, hypothesis) in enumerate(event.samples):
+        scores = "".join(
+            f", {name} {value:.{2 if name == 'perplexity' else 1}f}" for name, value in event.measured.scores.items()
+        )
+        console.info(f"step {event.step:,}: valid loss {event.measured.loss:.3f}{scores}{best}")
+        for i, sample in enumerate(event.measured.samples):
             say = console.info if i == 0 else console.detail
-            say(f"    {src}: {source}\n    {tgt}: {reference}\n     →: {hypothesis}")
+            say(sample)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -82,18 +93,76 @@ class ProgressLine:
 
 
 class Checkpoints:
-    """Keeps the best weights and the state to resume from in the unfinished artifact's folder."""
+    """Keeps the best weights and the state to resume from in the unfinished artifact's folder.
 
-    def __init__(self, folder: Path, config: dict[str, Any], inputs: list[str]) -> None:
-        self.folder, self.config, self.inputs = folder, config, inputs
+    The state is copied and then written by a thread, so that training goes on meanwhile; what goes wrong there is raised by
+    the next save, or by `wait`.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any], inputs: list[str], keep: int = 0) -> None:
+        self.folder, self.config, self.inputs, self.keep = folder, config, inputs, keep
         self.state_path = folder / STATE
         self.saved_step = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
 
     def best(self, trainer: Trainer) -> None:
-        """Keep the weights as the best so far."""
-        save_weights(self.folder / "model.safetensors", trainer.model)
+        """Keep the weights (their moving average, if there is one) as the best so far."""
+        self._weights("model", trainer)
+
+    def last(self, trainer: Trainer) -> None:
+        """Keep the weights of this evaluation for the average at the end, and forget the oldest."""
+        self._weights(f"{EVALUATION}{trainer.progress.step:08d}", trainer)
+        for path in self.evaluations()[: -self.keep]:
+            path.unlink()
+
+    def evaluations(self) -> list[Path]:
+        """Return the weights kept for the average, the oldest first."""
+        return sorted(self.folder.glob(f"{EVALUATION}*.safetensors"))
+
+    def _weights(self, name: str, trainer: Trainer) -> None:
+        path = self.folder / f"{name}.safetensors"
+        if trainer.ema:
+            with trainer.ema.applied(trainer.model):
+                save_weights(path, trainer.model)
+        else:
+            save_weights(path, trainer.model)
 
     def save(self, trainer: Trainer) -> None:
-        """Write the state."""
-        save_state(self.state_path, {**trainer.state(), "config": self.config, "inputs": self.inputs})
+        """Copy the state and begin to write it."""
+        self.wait()
+        state = {**_copied(trainer.state()), "config": self.config, "inputs": self.inputs}
+        self._pending = self._thread.submit(save_state, self.state_path, state)
         self.saved_step = trainer.progress.step
+
+    def load(self) -> dict[str, Any]:
+        """Return the state saved last."""
+        self.wait()
+        return load_state(self.state_path)
+
+    def wait(self) -> None:
+        """Wait until the state is on disk; raise what went wrong."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Wait for the state, and end the thread."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+
+
+EVALUATION = "evaluation-"
+
+
+def _copied(value: Any) -> Any:
+    """Copy the tensors in a state to the CPU, so that training may change them while they are written."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copied(item) for item in value)
+    return value

@@ -4,128 +4,149 @@ from __future__ import annotations
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
 from nlpcli import console
 from nlpcli.artifacts import Artifact, Draft
 from nlpcli.environment import peak_memory_bytes
-from nlpcli.errors import ArtifactError, BadInput, Interrupted, RunFailed
-from nlpcli.models import build_model
-from nlpcli.tokenization.batches import PairBatches, SubwordSampling
+from nlpcli.errors import ArtifactError, Interrupted, RunFailed
+from nlpcli.models.base import Model
+from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.dataset import Dataset
+from nlpcli.training.averaging import average
+from nlpcli.training.batches import make_batches
 from nlpcli.training.checkpoint import load_state, save_weights
-from nlpcli.training.interrupts import resume_command, stop_on_signals
-from nlpcli.training.loop import Evaluation, SavePoint, Step, Trainer
-from nlpcli.training.optimisation import make_optimizer
-from nlpcli.training.report import LOG, LOG_EVERY, Checkpoints, MetricsLog, ProgressLine
+from nlpcli.training.interrupts import StopRequest, resume_command, stop_on_signals
+from nlpcli.training.loop import Diverged, Evaluation, SavePoint, Step, Trainer
+from nlpcli.training.optimisation import initialise, make_optimizer
+from nlpcli.training.report import LOG, LOG_EVERY, UNITS, Checkpoints, MetricsLog, ProgressLine
 from nlpcli.training.settings import STATE, TrainSettings, differences
 from nlpcli.training.transfer import load_embeddings
-from nlpcli.training.validation import Validation
+from nlpcli.training.validation import ClassificationValidation, LanguageValidation, TranslationValidation, Validation
 
-SPLITS = ("train", "valid")
+PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-def run(draft: Draft, dataset: Dataset, model_config: Any, settings: TrainSettings) -> Artifact:
+def make_fabric(settings: TrainSettings, device: str, precision: str) -> Fabric:
+    """Return what knows devices and number formats; several devices train by averaging their gradients (DDP)."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # we say ourselves what was chosen
+    several = settings.devices * settings.num_nodes > 1
+    return Fabric(
+        accelerator=device,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy="ddp" if several else "auto",
+        precision=PRECISIONS[precision],
+    )
+
+
+def run(fabric: Fabric, draft: Draft, dataset: Dataset, model_config: Any, settings: TrainSettings) -> Artifact:
     """Train into `draft` and publish it; `draft.manifest.config` holds the resolved settings.
 
     Raises:
         Interrupted: SIGINT or SIGTERM; the state is saved.
-        RunFailed: the loss became NaN or infinite.
+        RunFailed: the training diverged, again and again.
     """
     draft.logs.add(LOG)
-    draft.scratch.add(STATE)
-    trainer = make_trainer(dataset, draft.manifest.config, model_config, settings)
-    checkpoints = Checkpoints(draft.path, draft.manifest.config, [i.id for i in draft.manifest.inputs])
+    config = draft.manifest.config
+    trainer = make_trainer(fabric, dataset, config, model_config, settings)
+    checkpoints = Checkpoints(draft.path, config, [i.id for i in draft.manifest.inputs], keep=settings.average_checkpoints)
     if draft.resumed:
-        _take_up(draft, trainer, checkpoints)
-    log, line = MetricsLog(draft.path, trainer), ProgressLine()
+        _take_up(trainer, checkpoints)
+    fabric.barrier("ready")  # the others may read the state
+    fabric.barrier("begin")
+    log, line = MetricsLog(draft.path, trainer), ProgressLine(UNITS[config["task"]])
     with stop_on_signals() as stop:
-        trainer.stop = stop
+        trainer.stop = lambda: stop_together(fabric, stop)
         try:
-            _listen(trainer, log, line, checkpoints, dataset)
+            _listen(trainer, log, line, checkpoints)
+            if settings.average_checkpoints > 1 and trainer.progress.stopped:
+                _average(trainer, checkpoints)
         except RunFailed as e:
             e.cause += f"; the last good state (step {checkpoints.saved_step}) is in {draft.path}"
             raise
         finally:
             line.close()
             log.close()
+            checkpoints.close()
         if stop.signum is not None and not trainer.progress.stopped:
             raise Interrupted(
                 f"interrupted at step {trainer.progress.step}; the state is saved in {draft.path}",
                 signum=stop.signum,
                 fix=resume_command(),
             )
+    draft.scratch |= {STATE, *(path.name for path in checkpoints.evaluations())}
     return _publish(draft, trainer, dataset)
 
 
-def make_trainer(dataset: Dataset, config: dict[str, Any], model_config: Any, settings: TrainSettings) -> Trainer:
-    """Put together model, optimiser, batches and validation on the device and in the precision that `config` names.
+def follow(fabric: Fabric, folder: Path, dataset: Dataset, resolved: Any) -> None:
+    """Train beside the first process, which alone writes and speaks; `folder` is where its state is."""
+    trainer = make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training)
+    fabric.barrier("ready")
+    state = folder / STATE
+    if state.exists():
+        trainer.restore(load_state(state))
+    fabric.barrier("begin")
+    with stop_on_signals() as stop:
+        trainer.stop = lambda: stop_together(fabric, stop)
+        for event in trainer.run():
+            if isinstance(event, Diverged):
+                fabric.barrier("saved")
+                trainer.recover(load_state(state))
+                fabric.barrier("recovered")
+
+
+def stop_together(fabric: Fabric, stop: StopRequest) -> bool:
+    """Tell whether any process was asked to stop, so that all of them stop at the same step."""
+    if fabric.world_size == 1:
+        return stop()
+    asked = fabric.all_reduce(torch.tensor(float(stop()), device=fabric.device), reduce_op="sum")
+    return bool(asked)
+
+
+def make_trainer(
+    fabric: Fabric, dataset: Dataset, config: dict[str, Any], model_config: Any, settings: TrainSettings
+) -> Trainer:
+    """Put together model, optimiser, batches and validation.
 
     Raises:
-        BadInput: a split has no usable pairs.
+        BadInput: a split has nothing to learn from.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # we say ourselves what was chosen
-    precision: Any = "bf16-mixed" if config["precision"] == "bf16" else "32-true"
-    fabric = Fabric(accelerator=config["device"], devices=1, precision=precision)
     fabric.seed_everything(settings.seed, verbose=False)
-    model = build_model(config["architecture"], model_config, dataset.tokenizer, dataset.src, dataset.tgt)
-    train, valid = (_batches(dataset, split, settings) for split in SPLITS)
-    validation = Validation(dataset, valid, settings.eval_sentences, fabric.device)
-    console.info(
-        f"model: {config['architecture']}, {sum(p.numel() for p in model.parameters()):,} parameters, {config['device']}, "
-        f"{'bfloat16' if config['precision'] == 'bf16' else 'float32'}, {len(train.epoch(0)):,} batches an epoch"
-    )
+    architecture, task = config["architecture"], config["task"]
+    model = build_model(architecture, model_config, task, *sizes(dataset.tokenizer, len(dataset.labels)))
+    initialise(model, settings)
+    streams = getattr(model, "carries", False)
+    train, valid = (make_batches(dataset, split, task, settings, streams) for split in ("train", "valid"))
     optimizer = make_optimizer(model, settings)
     load_embeddings(model, optimizer, dataset, settings)
-    return Trainer(fabric, model, optimizer, train, settings, validation)
-
-
-def _batches(dataset: Dataset, split: str, settings: TrainSettings) -> PairBatches:
-    if split not in dataset.splits:
-        raise _no_pairs(dataset, split, "the split is missing")
-    languages = dataset.src, dataset.tgt
-    src, tgt = (dataset.side(split, language) for language in languages)
-    sampling = None
-    if settings.subword_sampling:
-        sampling = SubwordSampling(dataset.tokenizer, languages, settings.subword_sampling, settings.seed)
-    batches = PairBatches(
-        src,
-        tgt,
-        batch_tokens=settings.batch_tokens,
-        max_length=settings.max_length,
-        seed=settings.seed,
-        sampling=sampling,
+    console.info(
+        f"model: {architecture} ({task}), {sum(p.numel() for p in model.parameters()):,} parameters, {config['device']}, "
+        f"{ {'bf16': 'bfloat16', '16': 'float16'}.get(config['precision'], 'float32') }, {len(train.epoch(0)):,} batches an epoch"
     )
-    if not len(batches.rows):
-        raise _no_pairs(dataset, split, f"all are empty on one side or longer than --max-length {settings.max_length} tokens")
-    if len(batches.empty) or len(batches.too_long):
-        console.warn(
-            f"{split}: {len(batches.too_long):,} of {len(batches.src):,} pairs are longer than {settings.max_length} tokens "
-            f"and {len(batches.empty):,} have an empty side; they are left out"
-        )
-    return batches
+    return Trainer(fabric, model, optimizer, train, settings, _validation(dataset, valid, settings, fabric.device))
 
 
-def _no_pairs(dataset: Dataset, split: str, cause: str) -> BadInput:
-    return BadInput(
-        f"{dataset.artifact.path} has no usable pairs in its split {split}",
-        cause=cause,
-        fix=f"add {split}.{dataset.src} and {split}.{dataset.tgt} to the data, or raise --max-length",
-    )
+def _validation(dataset: Dataset, valid: Any, settings: TrainSettings, device: torch.device) -> Validation:
+    if dataset.task == "translation":
+        return TranslationValidation(dataset, valid, settings.eval_sentences, device)
+    return LanguageValidation(valid, device) if dataset.task == "lm" else ClassificationValidation(valid, device)
 
 
-def _take_up(draft: Draft, trainer: Trainer, checkpoints: Checkpoints) -> None:
-    if not checkpoints.state_path.exists():  # interrupted before the first evaluation
+def _take_up(trainer: Trainer, checkpoints: Checkpoints) -> None:
+    if not checkpoints.state_path.exists():  # interrupted before the first step
         return
-    state = load_state(checkpoints.state_path)
+    state = checkpoints.load()
     differing = differences(state["config"], checkpoints.config)
     if state["inputs"] != checkpoints.inputs:
         differing.append("the data has changed")
     if differing:
         raise ArtifactError(
-            f"the unfinished run in {draft.path} has other settings",
+            f"the unfinished run in {checkpoints.folder} has other settings",
             cause="; ".join(differing),
             fix="give the settings of then, or --force to start anew",
         )
@@ -134,21 +155,51 @@ def _take_up(draft: Draft, trainer: Trainer, checkpoints: Checkpoints) -> None:
     console.info(f"resumed at step {trainer.progress.step:,}, {console.duration(trainer.progress.seconds)} into training")
 
 
-def _listen(trainer: Trainer, log: MetricsLog, line: ProgressLine, checkpoints: Checkpoints, dataset: Dataset) -> None:
+def _listen(trainer: Trainer, log: MetricsLog, line: ProgressLine, checkpoints: Checkpoints) -> None:
     for event in trainer.run():
         if isinstance(event, Step):
             line.step(event)
             if event.step % LOG_EVERY == 0:
                 record = {"step": event.step, "loss": line.loss, "norm": event.norm, "rate": event.rate}
-                log.write({**record, "seconds": event.seconds, "tokens_per_second": line.speed})
+                log.write({**record, "seconds": event.seconds, f"{line.unit}_per_second": line.speed})
         elif isinstance(event, Evaluation):
-            line.evaluation(event, dataset.src, dataset.tgt)
-            record = {"step": event.step, "valid_loss": event.loss, "valid_bleu": event.bleu, "best": event.improved}
+            line.evaluation(event)
+            scores = {f"valid_{name.lower()}": value for name, value in event.measured.scores.items()}
+            record = {"step": event.step, "valid_loss": event.measured.loss, **scores, "best": event.improved}
             log.write({**record, "seconds": trainer.progress.seconds})
             if event.improved:
                 checkpoints.best(trainer)
+            if checkpoints.keep > 1:
+                checkpoints.last(trainer)
         elif isinstance(event, SavePoint):
             checkpoints.save(trainer)
+        elif isinstance(event, Diverged):
+            state = checkpoints.load()
+            trainer.fabric.barrier("saved")
+            trainer.recover(state)
+            trainer.fabric.barrier("recovered")
+            log.go_back()
+
+
+def _average(trainer: Trainer, checkpoints: Checkpoints) -> None:
+    """Keep the average of the last evaluations' weights as the best model if it is better than any of them."""
+    paths = checkpoints.evaluations()
+    own = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    _put(trainer.model, average(paths))
+    trainer.model.eval()
+    measured, p = trainer.measure(trainer.model), trainer.progress
+    better = p.best_value is None or measured.value(trainer.settings.best_by) > p.best_value
+    console.info(f"average of {len(paths)} checkpoints: valid loss {measured.loss:.3f}{', kept' if better else ', not better'}")
+    if better:
+        p.best_step, p.best_loss, p.best_scores = p.step, measured.loss, measured.scores
+        save_weights(checkpoints.folder / "model.safetensors", trainer.model)
+    _put(trainer.model, own)
+
+
+@torch.no_grad()
+def _put(model: Model, weights: dict[str, torch.Tensor]) -> None:
+    for name, p in model.named_parameters():
+        p.copy_(weights[name])
 
 
 def _publish(draft: Draft, trainer: Trainer, dataset: Dataset) -> Artifact:
@@ -161,12 +212,12 @@ def _publish(draft: Draft, trainer: Trainer, dataset: Dataset) -> Artifact:
         "epochs": round(p.epoch + p.batch / len(trainer.batches.epoch(p.epoch)), 2),
         "best_step": p.best_step,
         "valid_loss": p.best_loss,
-        "valid_bleu": p.best_bleu,
+        **{f"valid_{name.lower()}": value for name, value in p.best_scores.items()},
         "stopped": p.stopped,
     }
     draft.manifest.run = {
         "seconds": round(p.seconds, 3),
-        "tokens_per_second": round(p.tokens / max(p.seconds, 1e-9), 1),
+        f"{UNITS[dataset.task]}_per_second": round(p.count / max(p.seconds, 1e-9), 1),
         "peak_memory_bytes": peak_memory_bytes(),
     }
     return draft.publish()

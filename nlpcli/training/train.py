@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -14,10 +15,13 @@ from nlpcli.config import checked
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.devices import pick_device, pick_precision
 from nlpcli.errors import ArtifactError, OutputExists, UsageError
-from nlpcli.models import ARCHITECTURES, check
+from nlpcli.models.config import CONFIGS, TASKS, Config, Task
+from nlpcli.models.load import check
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.encode import encode_dataset
 from nlpcli.tokenization.train import train_tokenizer
+from nlpcli.training.presets import Preset, choose_preset, preset_settings
+from nlpcli.training.range_test import RangeTest, range_test
 from nlpcli.training.settings import STATE, TrainSettings, differences
 
 COMMAND = "nlpcli train"
@@ -27,20 +31,33 @@ Resume = Literal["never", "auto"]
 
 @dataclass(frozen=True)
 class Trained:
-    """What `train` made; `valid_loss` is in nats a target token, `valid_bleu` by greedy search on a sample of lines."""
+    """What `train` made; `valid_loss` is in nats a target, the other scores are those that the task has."""
 
     path: Path
     id: str
     architecture: str
+    task: str
     parameters: int
     steps: int
     epochs: float
     best_step: int
     valid_loss: float
-    valid_bleu: float
     stopped: str
     seconds: float
-    tokens_per_second: float
+    valid_bleu: float | None = None
+    valid_perplexity: float | None = None
+    valid_accuracy: float | None = None
+    tokens_per_second: float | None = None
+    texts_per_second: float | None = None
+
+
+class Resolved(NamedTuple):
+    """All settings of a run: the model's, training's, the flat table of both, and where each came from."""
+
+    model: Config
+    training: TrainSettings
+    config: dict[str, Any]
+    sources: dict[str, str]
 
 
 def train(
@@ -49,18 +66,32 @@ def train(
     data: str,
     out: Path | None = None,
     tokenizer: Path | None = None,
+    task: Literal["auto", "translation", "lm", "classify"] = "auto",
+    preset: Preset = "auto",
     src: str | None = None,
     tgt: str | None = None,
+    lang: str | None = None,
+    column: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str | None = None,
+    fold: str | None = None,
+    find_learning_rate: bool = False,
     force: bool = False,
     resume: Resume = "never",
     config_source: dict[str, str] | None = None,
     **settings: Any,
-) -> Trained:
+) -> Trained | RangeTest:
     """Train a model of `architecture` on `data` and publish it at `out` (default `work/<data>/<architecture>`).
 
     Args:
         data: text in any form `data prepare` reads, or a dataset artifact. From text, a corpus, a tokenizer and a
             dataset are made beside `out` and kept.
+        task: what is learnt; "auto" follows from the data (pairs: translation, labels: classify, else lm).
+        preset: fills the settings that are not given; "auto" goes by the number of training rows and the device.
+        lang, column: for text in one language, see `find_text`.
+        text_column, label_column, encoding, fold: for labelled text, see `prepare_data`.
+        find_learning_rate: train nothing; return what the learning-rate range test found.
         resume: with "auto" an interrupted run goes on, bit for bit as if it had not been interrupted (same machine,
             same number of threads); a finished one with the same settings is returned as it is.
         settings: fields of the architecture's `Config` and of `TrainSettings`.
@@ -69,37 +100,55 @@ def train(
         UsageError: unknown settings, or settings that cannot work.
         OutputExists: `out`, or an unfinished run for it, is there.
         Interrupted: SIGINT or SIGTERM; the state is saved.
-        RunFailed: the loss became NaN or infinite.
+        RunFailed: the training diverged.
     """
-    model_config, train_settings = split_settings(architecture, settings)
+    model_config, train_settings = split_settings(architecture, settings)  # what is out of range ends it here
+    check(architecture, model_config, TASKS_OF[architecture] if task == "auto" else task)
     out = Path(out) if out else default_out(data, architecture)
-    _refuse_existing(out, force, resume)
-    dataset = Dataset.load(_dataset(data, out, tokenizer, src, tgt, joint=model_config.tie_embeddings == "all"))
+    device = pick_device(train_settings.device)
+    precision = pick_precision(train_settings.precision, device)
+    if not find_learning_rate:
+        _refuse_existing(out, force, resume)
+    fabric = None
+    if train_settings.devices * train_settings.num_nodes > 1:
+        fabric = _launch(train_settings, device, precision)
+    source = _Source(data, tokenizer, task, src, tgt, lang, column, text_column, label_column, encoding, fold)
+    joint = getattr(model_config, "tie_embeddings", "") == "all"
+    if fabric is not None:
+        with fabric.rank_zero_first():
+            dataset = Dataset.load(_dataset(source, out, joint=joint))
+    else:
+        dataset = Dataset.load(_dataset(source, out, joint=joint))
     _check_tokenizer(dataset, tokenizer)
-    check(model_config, dataset.tokenizer)
-    config = _resolved(architecture, dataset, model_config, train_settings)
+    resolved = resolve(architecture, dataset, preset, settings, config_source or {})
     inputs = [dataset.artifact.as_input("dataset", out)]
-    if train_settings.embeddings:
+    if resolved.training.embeddings:
         from nlpcli.training.transfer import embedding_inputs
 
-        inputs += embedding_inputs(train_settings, out)
-    if resume == "auto" and artifacts.is_artifact(out):
-        return _already_finished(out, config, [i.id for i in inputs])
-    from nlpcli.training.run import run  # Fabric takes seconds to import; what is refused is refused before
+        inputs += embedding_inputs(resolved.training, out)
+    if resume == "auto" and artifacts.is_artifact(out) and not find_learning_rate:
+        return _already_finished(out, resolved.config, [i.id for i in inputs])
+    from nlpcli.training import run as running  # Fabric takes seconds to import; what is refused is refused before
 
+    fabric = fabric or running.make_fabric(resolved.training, device, precision)
+    if find_learning_rate:
+        return _range_test(running.make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training))
+    if fabric.global_rank:
+        running.follow(fabric, artifacts.partial_path(out), dataset, resolved)
+        sys.exit(0)  # the first process says what came of it
     with artifacts.create(
         out,
         "model",
         command=f"{COMMAND} {architecture}",
-        config=config,
-        config_source=config_source,
+        config=resolved.config,
+        config_source=resolved.sources,
         inputs=inputs,
-        seed=train_settings.seed,
+        seed=resolved.training.seed,
         force=force,
         keep=True,
         resume=resume == "auto",
     ) as draft:
-        return _announced(_result(run(draft, dataset, model_config, train_settings)))
+        return _announced(_result(running.run(fabric, draft, dataset, resolved.model, resolved.training)))
 
 
 def default_out(data: str, architecture: str) -> Path:
@@ -108,21 +157,81 @@ def default_out(data: str, architecture: str) -> Path:
     return Path("work") / name / architecture
 
 
-def split_settings(architecture: str, settings: dict[str, Any]) -> tuple[Any, TrainSettings]:
+def split_settings(architecture: str, settings: dict[str, Any]) -> tuple[Config, TrainSettings]:
     """Return the settings of the model and those of training, checked.
 
     Raises:
         UsageError: an unknown architecture or setting, or a value out of range.
     """
-    if architecture not in ARCHITECTURES:
-        raise UsageError(f"unknown architecture: {architecture}", fix=f"choose one of {', '.join(ARCHITECTURES)}")
-    model_class = ARCHITECTURES[architecture].Config
+    if architecture not in CONFIGS:
+        raise UsageError(f"unknown architecture: {architecture}", fix=f"choose one of {', '.join(CONFIGS)}")
+    model_class = CONFIGS[architecture]
     of_model = {k: v for k, v in settings.items() if k in model_class.__struct_fields__}
     of_training = {k: v for k, v in settings.items() if k in TrainSettings.__struct_fields__}
     unknown = sorted(set(settings) - set(of_model) - set(of_training))
     if unknown:
         raise UsageError(f"unknown setting(s): {', '.join(unknown)}", fix=f"see nlpcli train {architecture} --help")
     return checked(model_class, of_model), checked(TrainSettings, of_training)
+
+
+def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[str, Any], sources: dict[str, str]) -> Resolved:
+    """Fill in the preset, check that everything works together, and return the settings with their sources.
+
+    Raises:
+        UsageError: settings that cannot work; a task that the architecture does not do.
+    """
+    device = pick_device(settings.get("device", "auto"))
+    rows = len(dataset.side("train", dataset.languages[0])) if "train" in dataset.splits else 0
+    chosen = choose_preset(preset, architecture, rows, device)
+    from_preset = {
+        name: value for name, value in preset_settings(chosen, architecture, dataset.task, rows).items() if name not in settings
+    }
+    why = "" if preset != "auto" else f", for {rows:,} rows on {device}"
+    console.info(f"preset: {chosen}{why}")
+    model, training = split_settings(architecture, {**from_preset, **settings})
+    check(architecture, model, dataset.task, dataset.tokenizer)
+    facts = {
+        "architecture": architecture,
+        "task": dataset.task,
+        "tokenizer_id": dataset.tokenizer.id,
+        "preset": chosen,
+        **({"src": dataset.src, "tgt": dataset.tgt} if dataset.task == "translation" else {"lang": dataset.languages[0]}),
+        **({"labels": dataset.labels} if dataset.task == "classify" else {}),
+    }
+    plain = [msgspec.json.decode(msgspec.json.encode(part)) for part in (model, training)]
+    on = {"device": device, "precision": pick_precision(training.precision, device)}
+    config = {**facts, **plain[0], **plain[1], **on}
+    return Resolved(model, training, config, {**sources, **dict.fromkeys(from_preset, "preset")})
+
+
+class _Source(NamedTuple):
+    """Where the data comes from, as the user said it."""
+
+    data: str
+    tokenizer: Path | None
+    task: Literal["auto", "translation", "lm", "classify"]
+    src: str | None
+    tgt: str | None
+    lang: str | None
+    column: str | None
+    text_column: str | None
+    label_column: str | None
+    encoding: str | None
+    fold: str | None
+
+
+TASKS_OF: dict[str, Task] = {name: tasks[0] for name, tasks in TASKS.items()}
+
+
+def _launch(settings: TrainSettings, device: str, precision: str) -> Any:
+    """Start the other processes, or find them where torchrun has started them."""
+    from nlpcli.training.run import make_fabric
+
+    fabric = make_fabric(settings, device, precision)
+    fabric.launch()
+    if fabric.global_rank:
+        console.set_level(console.QUIET)
+    return fabric
 
 
 def _refuse_existing(out: Path, force: bool, resume: Resume) -> None:
@@ -140,18 +249,20 @@ def _refuse_existing(out: Path, force: bool, resume: Resume) -> None:
         )
 
 
-def _dataset(data: str, out: Path, tokenizer: Path | None, src: str | None, tgt: str | None, *, joint: bool) -> Path:
+def _dataset(source: _Source, out: Path, *, joint: bool) -> Path:
     """Return the dataset to train on, making corpus, tokenizer and dataset beside `out` when `data` is text."""
-    kind = artifacts.read_artifact(data).manifest.kind if artifacts.is_artifact(data) else "text"
+    s = source
+    kind = artifacts.read_artifact(s.data).manifest.kind if artifacts.is_artifact(s.data) else "text"
     if kind == "dataset":
-        return Path(data)
+        return Path(s.data)
     if kind not in ("text", "corpus"):
-        raise ArtifactError(f"--data {data} is a {kind}, not a dataset or a corpus", fix="give text, a corpus or a dataset")
+        raise ArtifactError(f"--data {s.data} is a {kind}, not a dataset or a corpus", fix="give text, a corpus or a dataset")
     corpus, made, encoded = (out.with_name(f"{out.name}-{part}") for part in ("data", "tokenizer", "dataset"))
-    prepare_data(data=data, out=corpus, src=src, tgt=tgt, reuse=True)
-    if tokenizer is None:
+    given = {name: value for name, value in s._asdict().items() if value is not None and name not in ("data", "tokenizer")}
+    prepare_data(data=s.data, out=corpus, **given, reuse=True)
+    if s.tokenizer is None:
         train_tokenizer(data=str(corpus), out=made, joint=joint, reuse=True)
-    encode_dataset(data=str(corpus), tokenizer=tokenizer or made, out=encoded, reuse=True)
+    encode_dataset(data=str(corpus), tokenizer=s.tokenizer or made, out=encoded, reuse=True)
     return encoded
 
 
@@ -165,14 +276,6 @@ def _check_tokenizer(dataset: Dataset, tokenizer: Path | None) -> None:
             cause=f"its ids come from tokenizer {dataset.tokenizer.id}",
             fix="leave --tokenizer out, or encode the text with it: nlpcli tokenize dataset",
         )
-
-
-def _resolved(architecture: str, dataset: Dataset, model_config: Any, settings: TrainSettings) -> dict[str, Any]:
-    device = pick_device(settings.device)
-    chosen = {"device": device, "precision": pick_precision(settings.precision, device)}
-    facts = {"architecture": architecture, "src": dataset.src, "tgt": dataset.tgt, "tokenizer_id": dataset.tokenizer.id}
-    plain = [msgspec.json.decode(msgspec.json.encode(part)) for part in (model_config, settings)]
-    return {**facts, **plain[0], **plain[1], **chosen}
 
 
 def _already_finished(out: Path, config: dict[str, Any], inputs: list[str]) -> Trained:
@@ -191,14 +294,26 @@ def _already_finished(out: Path, config: dict[str, Any], inputs: list[str]) -> T
 def _result(artifact: Artifact) -> Trained:
     m = artifact.manifest
     named = {f.name for f in fields(Trained)}
-    facts = {k: v for k, v in {**m.metrics, **m.run, "architecture": m.config["architecture"]}.items() if k in named}
+    facts = {k: v for k, v in {**m.config, **m.metrics, **m.run}.items() if k in named}
     return Trained(path=artifact.path, id=m.id, **facts)
 
 
 def _announced(r: Trained) -> Trained:
+    scores = {"BLEU": r.valid_bleu, "perplexity": r.valid_perplexity, "accuracy": r.valid_accuracy}
+    said = "".join(f", {name} {value:.1f}" for name, value in scores.items() if value is not None)
+    speed = f"{r.tokens_per_second or r.texts_per_second:,.0f} {'tokens' if r.tokens_per_second else 'texts'}/s"
     console.info(
         f"model: {r.path}: best at step {r.best_step:,} of {r.steps:,} (stopped by {r.stopped}), "
-        f"valid loss {r.valid_loss:.3f}, BLEU {r.valid_bleu:.1f}, {r.tokens_per_second:,.0f} tokens/s"
+        f"valid loss {r.valid_loss:.3f}{said}, {speed}"
     )
-    console.info(f"next: nlpcli translate --model {r.path} FILE, or nlpcli evaluate --model {r.path} --data …")
+    use = {
+        "translation": f"nlpcli translate --model {r.path} FILE",
+        "lm": f"nlpcli generate --model {r.path}",
+        "classify": f"nlpcli classify --model {r.path} FILE",
+    }
+    console.info(f"next: {use[r.task]}, or nlpcli evaluate --model {r.path} --data …")
     return r
+
+
+def _range_test(trainer: Any) -> RangeTest:
+    return range_test(trainer.step_at)

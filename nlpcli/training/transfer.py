@@ -12,7 +12,7 @@ from nlpcli import artifacts, console
 from nlpcli.artifacts import Input
 from nlpcli.embedding.mapping import map_vectors
 from nlpcli.errors import UsageError
-from nlpcli.models.base import TranslationModel
+from nlpcli.models.base import Model
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.training.settings import TrainSettings
 
@@ -22,9 +22,7 @@ def embedding_inputs(settings: TrainSettings, out: Path) -> list[Input]:
     return [artifacts.open_artifact(path, "embedding").as_input("embedding", out) for path in settings.embeddings]
 
 
-def load_embeddings(
-    model: TranslationModel, optimizer: torch.optim.Optimizer, dataset: Dataset, settings: TrainSettings
-) -> None:
+def load_embeddings(model: Model, optimizer: torch.optim.Optimizer, dataset: Dataset, settings: TrainSettings) -> None:
     """Copy pretrained vectors into the model's embeddings, each embedding into the side of its language.
 
     The vectors are scaled, all by one factor, to the standard deviation that fresh embeddings have: word2vec's are several
@@ -37,7 +35,7 @@ def load_embeddings(
     """
     for path in settings.embeddings:
         language = _language(path, dataset)
-        layer = dict(zip((dataset.src, dataset.tgt), model.embeddings()))[language]
+        layer = dict(zip(dataset.languages, model.embeddings()))[language]
         processor = dataset.tokenizer.of(language)
         pieces = [processor.id_to_piece(i) for i in range(processor.vocab_size())]
         mapped = map_vectors(Path(path), pieces, layer.embedding_dim)
@@ -54,11 +52,13 @@ def load_embeddings(
 
 def _language(path: str, dataset: Dataset) -> str:
     found = artifacts.read_artifact(path, "embedding").manifest.config["language"]
-    if found not in (dataset.src, dataset.tgt):
+    if len(dataset.languages) == 1:
+        return dataset.languages[0]
+    if found not in dataset.languages:
         raise UsageError(
-            f"--embeddings {path}: which side of {dataset.src}-{dataset.tgt} is it for?",
+            f"--embeddings {path}: which side of {'-'.join(dataset.languages)} is it for?",
             cause=f"its language is {found or 'not known'}",
-            fix=f"train it with --lang {dataset.src} or --lang {dataset.tgt}",
+            fix=f"train it with {' or '.join(f'--lang {language}' for language in dataset.languages)}",
         )
     return str(found)
 

@@ -1,25 +1,45 @@
-"""What is measured at every evaluation: the loss on the validation split, BLEU and some samples."""
+"""What is measured at every evaluation, by task: the loss on the validation split, scores, and samples to look at."""
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple, Protocol
 
 import torch
 
 from nlpcli.decoding.translator import Translator
 from nlpcli.evaluation.scores import score
-from nlpcli.models.base import TranslationModel
-from nlpcli.tokenization.batches import PairBatches
+from nlpcli.models.base import Classifier, LanguageModel, Model, TranslationModel
+from nlpcli.tokenization.batches import LabelledBatches, PairBatches
+from nlpcli.tokenization.blocks import BlockBatches
 from nlpcli.tokenization.dataset import Dataset
 
-Sample = tuple[str, str, str]
 SAMPLES = 2
 
 
-class Validation:
-    """Measures a model on the validation split: loss on all of it, BLEU on `sentences` lines spread over it.
+class Measured(NamedTuple):
+    """Loss a target in nats without smoothing; the task's score by name (BLEU, perplexity, accuracy); samples to look at."""
 
-    Args:
-        precision: the context in which the loss is computed (Fabric's autocast); search is in fp32.
-    """
+    loss: float
+    scores: dict[str, float]
+    samples: list[str]
+
+    def value(self, best_by: str) -> float:
+        """Return what is larger for a better model, as `--best-by` says."""
+        bleu, accuracy = self.scores.get("BLEU"), self.scores.get("accuracy")
+        if best_by == "score" and bleu is not None:
+            return bleu
+        return accuracy if best_by != "loss" and accuracy is not None else -self.loss
+
+
+class Validation(Protocol):
+    """Measures a model on the validation split."""
+
+    def __call__(self, model: Model) -> Measured: ...
+
+
+class TranslationValidation:
+    """Loss on the whole split, and BLEU by greedy search on `sentences` lines spread over it."""
 
     def __init__(self, dataset: Dataset, batches: PairBatches, sentences: int, device: torch.device) -> None:
         self.dataset, self.batches, self.device = dataset, batches, device
@@ -29,20 +49,54 @@ class Validation:
         self.src, self.ref = [src[i] for i in rows], [ref[i] for i in rows]
         self.calls = 0
 
-    def __call__(self, model: TranslationModel) -> tuple[float, float, list[Sample]]:
-        """Return the loss a target token in nats, greedy BLEU, and samples of (source, reference, translation)."""
-        translator = Translator(model, self.dataset.tokenizer, self.dataset.src, self.dataset.tgt, device=str(self.device))
+    def __call__(self, model: Model) -> Measured:
+        assert isinstance(model, TranslationModel)
+        d = self.dataset
+        translator = Translator(model, d.tokenizer, d.src, d.tgt, device=str(self.device))
         hypotheses = [t.best for t in translator.translate(self.src)]
-        bleu = score(hypotheses, self.ref, self.dataset.tgt, ["BLEU"])[0].value
+        bleu = score(hypotheses, self.ref, d.tgt, ["BLEU"])[0].value
         first, self.calls = self.calls * SAMPLES, self.calls + 1
         rows = [(first + i) % len(self.src) for i in range(min(SAMPLES, len(self.src)))]
-        return self.loss(model), bleu, [(self.src[i], self.ref[i], hypotheses[i]) for i in rows]
+        samples = [f"    {d.src}: {self.src[i]}\n    {d.tgt}: {self.ref[i]}\n     →: {hypotheses[i]}" for i in rows]
+        return Measured(mean_loss(model, self.batches, self.device), {"BLEU": bleu}, samples)
+
+
+class LanguageValidation:
+    """Loss on the whole split; the perplexity is its exponential."""
+
+    def __init__(self, batches: BlockBatches, device: torch.device) -> None:
+        self.batches, self.device = batches, device
+
+    def __call__(self, model: Model) -> Measured:
+        assert isinstance(model, LanguageModel)
+        kept = model.carried()
+        loss = mean_loss(model, self.batches, self.device)
+        model.carry(kept)
+        return Measured(loss, {"perplexity": math.exp(min(loss, 700.0))}, [])
+
+
+class ClassificationValidation:
+    """Loss and accuracy in per cent on the whole split."""
+
+    def __init__(self, batches: LabelledBatches, device: torch.device) -> None:
+        self.batches, self.device = batches, device
 
     @torch.no_grad()
-    def loss(self, model: TranslationModel) -> float:
-        """Return the loss a real target token of the whole split, in nats, without label smoothing."""
-        total, tokens = 0.0, 0
+    def __call__(self, model: Model) -> Measured:
+        assert isinstance(model, Classifier)
+        right = texts = 0
         for rows in self.batches.in_order():
-            batch_loss, count = model(self.batches.load(rows).to(self.device))
-            total, tokens = total + float(batch_loss), tokens + count
-        return total / max(tokens, 1)
+            batch = self.batches.load(rows).to(self.device)
+            right += int(model.logits(batch.ids_bs, batch.lengths_b).argmax(-1).eq(batch.labels_b).sum())
+            texts += batch.count
+        return Measured(mean_loss(model, self.batches, self.device), {"accuracy": 100 * right / max(texts, 1)}, [])
+
+
+@torch.no_grad()
+def mean_loss(model: Model, batches: PairBatches | BlockBatches | LabelledBatches, device: torch.device) -> float:
+    """Return the loss a real target of a whole split, in nats, without label smoothing."""
+    total, count = 0.0, 0
+    for rows in batches.in_order():
+        batch = batches.load(rows)  # type: ignore[arg-type]
+        total, count = total + float(model(batch.to(device))), count + batch.count
+    return total / max(count, 1)

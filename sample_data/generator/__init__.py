@@ -1,1 +1,1 @@
-"""A deterministic generator of a small Korean-English parallel corpus."""
+"""Deterministic generators of small sample data: a Korean-English parallel corpus, Korean reviews, Korean tales."""

@@ -290,7 +290,7 @@ def test_plain_text_is_no_pair_for_other_commands() -> None:
     Path("play/input.txt").write_text("KING:\n", "utf-8")
     cleaned("./play")
     with pytest.raises(UsageError, match="source and target language"):
-        prepare_data(data="./out", out=Path("again"))
+        prepare_data(data="./out", out=Path("again"), task="translation")
 
 
 def test_documents_lose_segments_and_stay_aligned() -> None:

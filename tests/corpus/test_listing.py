@@ -11,7 +11,7 @@ import pytest
 
 import nlpcli
 from nlpcli.corpus.listing import Found, list_data
-from nlpcli.corpus.names import resolve
+from nlpcli.corpus.names import bundled_samples, resolve
 from nlpcli.corpus.registry import registry
 
 Run = Callable[..., Any]
@@ -22,6 +22,10 @@ def put(folder: str, **files: str) -> Path:
     for name, text in files.items():
         Path(folder, name.replace("_", ".")).write_text(text, "utf-8")
     return Path(folder)
+
+
+def samples() -> set[str]:
+    return {path.name for path in bundled_samples().iterdir() if (path / "LICENSE").is_file()}
 
 
 def found(name: str) -> list[Found]:
@@ -53,7 +57,7 @@ def test_what_is_no_data_is_not_listed() -> None:
     put("data/pictures", a_png="x")
     put("data/half.partial", train_ko="가\n", train_en="a\n")
     Path("data/file.txt").write_text("x", "utf-8")
-    assert {one.name for one in list_data().found} == {"ko-en"}
+    assert {one.name for one in list_data().found} == samples()
 
 
 def test_counts_come_from_the_manifest() -> None:
@@ -83,7 +87,7 @@ def test_the_command_shows_both(run_cli: Run) -> None:
     assert any(line.startswith("ko-en ") and "CC0 1.0" in line for line in lines)
     assert any(line.startswith("tatoeba ") and "CC BY 2.0 FR" in line for line in lines)
     data = json.loads(run_cli("data", "list", "--json").out)["data"]
-    assert [one["name"] for one in data["found"]] == ["ko-en"]
+    assert {one["name"] for one in data["found"]} == samples()
 
 
 def test_a_name_with_control_characters_does_not_reach_the_terminal(run_cli: Run) -> None:

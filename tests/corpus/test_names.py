@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nlpcli.corpus.kinds import find_material
 from nlpcli.corpus.names import Corpus, bundled_samples, find_corpus
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.corpus.tables import read_pairs
@@ -109,7 +110,7 @@ def test_only_data_is_offered_as_known() -> None:
     offered = caught.value.fix.removeprefix("known names: ").split(";")[0].split(", ")
     assert "ko-en" in offered
     for name in offered:
-        assert find_corpus(name).splits
+        assert find_material(name).splits
 
 
 def test_a_missing_path_is_answered_with_the_nearest_beside_it() -> None:

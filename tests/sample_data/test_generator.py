@@ -10,9 +10,9 @@ SAMPLE_DATA = Path(__file__).resolve().parents[2] / "sample_data"
 sys.path.insert(0, str(SAMPLE_DATA))
 
 from generator import english, figures, hangul, korean  # noqa: E402
-from generator.__main__ import BUCKETS, corpus, key, write  # noqa: E402
 from generator.clause import stem_of  # noqa: E402
 from generator.korean import CASUAL, FORMAL, POLITE, Stem  # noqa: E402
+from generator.parallel import BUCKETS, corpus, key, write  # noqa: E402
 
 SIZES = {"train": 12000, "valid": 500, "test": 500}
 

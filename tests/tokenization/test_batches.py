@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpcli.tokenization.batches import PairBatches, by_token_budget, pad
+from nlpcli.tokenization.batches import LabelledBatches, PairBatches, by_token_budget, pad
 from nlpcli.tokenization.dataset import Dataset, Side
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
 
@@ -164,14 +164,14 @@ def test_marks_stand_where_teacher_forcing_needs_them() -> None:
     (a, b), (c, d, e, f) = made.tgt[0].tolist(), made.tgt[1].tolist()
     assert batch.tgt_in_bt.tolist() == [[BOS, a, b, PAD, PAD], [BOS, c, d, e, f]]
     assert batch.tgt_out_bt.tolist() == [[a, b, EOS, PAD, PAD], [c, d, e, f, EOS]]
-    assert {t.dtype for t in batch} == {torch.int64}
+    assert {t.dtype for t in batch[:4]} == {torch.int64}
 
 
 @given(of=lengths)
 def test_input_and_output_of_the_decoder_are_one_step_apart(of: Lengths) -> None:
     made = batches(of)
     for rows in made.epoch(1):
-        _, lengths_b, tgt_in, tgt_out = made.load(rows)
+        _, lengths_b, tgt_in, tgt_out = made.load(rows)[:4]
         for i, row in enumerate(rows):
             ids = made.tgt[row].tolist()
             assert tgt_in[i, : len(ids) + 1].tolist() == [BOS, *ids]
@@ -196,3 +196,61 @@ def test_moving_a_batch_keeps_the_lengths_where_packing_needs_them() -> None:
     moved = batches([(3, 2)]).load([0]).to(torch.device("meta"))
     assert {t.device.type for t in (moved.src_bs, moved.tgt_in_bt, moved.tgt_out_bt)} == {"meta"}
     assert moved.src_lengths_b.device.type == "cpu"
+
+
+@given(of=lengths)
+def test_the_tokens_to_predict_are_counted(of: Lengths) -> None:
+    made = batches(of)
+    for rows in made.in_order():
+        assert made.load(rows).count == sum(of[row][1] + 1 for row in rows)
+
+
+# Texts with labels
+
+
+def labelled(counts: list[int], *, batch_tokens: int = 200, max_length: int = 20, seed: int = 1) -> LabelledBatches:
+    labels = (np.arange(len(counts)) * 7 % 5).astype(np.uint8)
+    return LabelledBatches(side(counts), labels, batch_tokens=batch_tokens, max_length=max_length, seed=seed)
+
+
+texts = st.lists(st.integers(0, 30), max_size=60)
+
+
+@given(counts=texts, budget=budgets, epoch=st.integers(0, 5))
+def test_every_text_that_is_not_empty_has_its_own_label(counts: list[int], budget: int, epoch: int) -> None:
+    made = labelled(counts, batch_tokens=budget)
+    for order in (made.epoch(epoch), made.in_order()):
+        assert sorted(row for rows in order for row in rows) == [i for i, count in enumerate(counts) if count]
+        for rows in order:
+            ids_bs, lengths_b, labels_b = batch = made.load(rows)
+            assert ids_bs.numel() <= budget or len(rows) == 1
+            assert labels_b.tolist() == [row * 7 % 5 for row in rows]
+            assert batch.count == len(rows)
+            for i, row in enumerate(rows):
+                kept = made.side[row][:20].tolist()
+                assert ids_bs[i].tolist() == [*kept, EOS] + [PAD] * (ids_bs.shape[1] - len(kept) - 1)
+                assert lengths_b[i] == len(kept) + 1
+            assert {tensor.dtype for tensor in batch} == {torch.int64}
+
+
+@given(counts=texts)
+def test_long_texts_are_cut_and_counted_and_empty_ones_left_out(counts: list[int]) -> None:
+    made = labelled(counts)
+    assert made.cut.tolist() == [i for i, count in enumerate(counts) if count > 20]
+    assert made.empty.tolist() == [i for i, count in enumerate(counts) if not count]
+
+
+def test_texts_come_in_the_same_order_for_a_seed_and_from_short_to_long_for_evaluation() -> None:
+    counts = [s for s, _ in realistic(300)]
+    one, two = labelled(counts), labelled(counts)
+    later = two.epoch(4)
+    two.epoch(1)
+    assert one.epoch(4) == later
+    assert one.epoch(3) != later != labelled(counts, seed=2).epoch(4)
+    longest = [max(counts[row] for row in rows) for rows in labelled(counts, max_length=90).in_order()]
+    assert longest == sorted(longest)
+
+
+def test_moving_texts_keeps_the_lengths_where_packing_needs_them() -> None:
+    moved = labelled([3, 2]).load([0, 1]).to(torch.device("meta"))
+    assert (moved.ids_bs.device.type, moved.labels_b.device.type, moved.lengths_b.device.type) == ("meta", "meta", "cpu")

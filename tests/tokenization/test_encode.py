@@ -22,6 +22,7 @@ import pytest
 from nlpcli import artifacts
 from nlpcli.corpus import decode, readers
 from nlpcli.errors import BadInput, Interrupted, RunFailed, UsageError
+from nlpcli.tokenization import chunks
 from nlpcli.tokenization import encode as room
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.encode import Chunk, Encoded, EncodedChunk, encode_dataset
@@ -90,7 +91,7 @@ def bad_in_many_ways(longest: int) -> bytes:
 def test_what_is_left_out_does_not_depend_on_chunks(tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     if rows == 100:  # all are judged in the slow way, as the first chunk is
         monkeypatch.setattr(decode, "ROWS", 1)
-    for module in (readers, decode, room):
+    for module in (readers, decode, chunks):
         monkeypatch.setattr(module, "LONGEST_LINE", 40)
     Path("x.txt").write_bytes(bad_in_many_ways(40))
     one = encode_dataset(data="x.txt", tokenizer=tiny_tokenizer, out=Path("one"), lang="en", on_error="skip", workers=1)

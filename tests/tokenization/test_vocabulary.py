@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 import sentencepiece
 
+from nlpcli.tokenization import vocabulary
 from nlpcli.tokenization.tokenizer import EOS, UNK, Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 from nlpcli.tokenization.vocabulary import Kind, TokenizerSettings, default_size, learn_vocabulary
@@ -77,7 +78,7 @@ def test_a_size_that_fits_is_kept_without_comment(
     assert said_about("joint", capfd.readouterr().err).endswith(f"{kind}, {size:,} pieces")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_without_a_size_the_vocabulary_is_fitted_to_the_text(
     trained: Callable[..., Tokenizer], capfd: pytest.CaptureFixture[str], kind: str
 ) -> None:
@@ -85,6 +86,33 @@ def test_without_a_size_the_vocabulary_is_fitted_to_the_text(
     made = tokenizer.vocab_size("en")
     assert EOS < made <= 8000
     assert f"{kind}, {made:,} pieces (up to 8,000; fitted to" in said_about("en", capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(("kind", "unit"), [("char", "character"), ("word", "word")])
+def test_without_a_size_all_characters_and_words_are_kept(
+    trained: Callable[..., Tokenizer], tiny_corpus: Path, capfd: pytest.CaptureFixture[str], kind: str, unit: str
+) -> None:
+    tokenizer = trained(kind=kind)
+    assert f"(every {unit} that occurs)" in said_about("ko", capfd.readouterr().err)
+    for language in LANGUAGES:
+        text = (tiny_corpus / f"train.{language}").read_text("utf-8")
+        units = set(text.replace("\n", "")) if kind == "char" else set(text.split())
+        assert tokenizer.vocab_size(language) == EOS + 1 + len(units)
+
+
+def test_of_too_many_words_the_most_frequent_are_kept(
+    monkeypatch: pytest.MonkeyPatch, trained: Callable[..., Tokenizer], capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(vocabulary, "MOST_WORDS", 50)
+    assert trained(kind="word").vocab_size("en") == 50
+    assert "word, 50 pieces (the most frequent of 1," in said_about("en", capfd.readouterr().err)
+
+
+def test_a_word_of_rare_characters_is_a_word(trained: Callable[..., Tokenizer]) -> None:
+    lines = ["가나다라 마바사"] * 2000 + ["뷁"]
+    for size in (None, 7):
+        model = learn_vocabulary(lines, TokenizerSettings(kind="word", vocab_size=size), "ko")
+        assert sentencepiece.SentencePieceProcessor(model_proto=model).piece_to_id("▁뷁") != UNK
 
 
 @pytest.mark.parametrize("kind", KINDS)

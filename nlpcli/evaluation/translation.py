@@ -1,0 +1,79 @@
+"""Scores of translations: of a split that a model translates, or of lines that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+from nlpcli import console
+from nlpcli.artifacts import Artifact, Input, text_input
+from nlpcli.corpus.names import find_corpus
+from nlpcli.corpus.readers import read_aligned, read_lines
+from nlpcli.corpus.tables import read_pairs
+from nlpcli.errors import BadInput
+from nlpcli.evaluation.part import Part
+from nlpcli.evaluation.scores import Group, by_length, score
+
+
+def translate_splits(
+    artifact: Artifact, data: str, names: Sequence[str], checkpoint: str, device: str, searching: Any, out: Path
+) -> tuple[list[Part], list[Input]]:
+    """Translate splits of `data` with a model and score them, by domain and by length.
+
+    Raises:
+        BadInput: a split is missing or empty.
+    """
+    from nlpcli.decoding.translate import FILE_WINDOW, windows
+    from nlpcli.decoding.translator import Translator
+
+    made = artifact.manifest.config
+    corpus = find_corpus(data, made["src"], made["tgt"])
+    splits = {name: corpus.split(name) for name in names}
+    translator = Translator.load(artifact, checkpoint=checkpoint, device=device, **searching)
+    inputs, parts = [], []
+    for name, split in splits.items():
+        pairs = list(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt))
+        src, ref = [s for s, _ in pairs], [t for _, t in pairs]
+        if not pairs:
+            raise BadInput(f"{split.src} is empty", cause=f"the split {name} has no pairs", fix="choose another --split")
+        labels = _domains(split.src.parent / f"{name}.domain", len(pairs))
+        hyp: list[str] = []
+        with console.Progress(f"translate {name}", len(src), "lines") as progress:
+            for window in windows(src, FILE_WINDOW):
+                hyp += [t.best for t in translator.translate(window)]
+                progress.update(len(hyp))
+        parts.append(_part(name, src, hyp, ref, labels, made["tgt"]))
+        inputs += [text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
+    return parts, inputs
+
+
+def score_files(hyp: Path, ref: Path, src: Path | None, tgt: str) -> Part:
+    """Score the lines of `hyp` against those of `ref`.
+
+    Raises:
+        BadInput: there are none, or not as many on each side.
+    """
+    pairs = list(read_aligned(hyp, ref))
+    if not pairs:
+        raise BadInput(f"{hyp} and {ref} are empty", fix="translate something first")
+    lines = [line for line, _ in read_aligned(src, ref)] if src else None
+    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, tgt)
+
+
+def _part(name: str, src: list[str] | None, hyp: list[str], ref: list[str], domains: list[str] | None, tgt: str) -> Part:
+    groups = [Group("all", len(ref), score(hyp, ref, tgt))]
+    for domain in dict.fromkeys(domains or []):
+        rows = [i for i, d in enumerate(domains or []) if d == domain]
+        groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tgt)))
+    for length, (lines, scores) in by_length(hyp, ref, tgt).items():
+        groups.append(Group(length, lines, scores))
+    return Part(name, groups, {side: x for side, x in (("src", src), ("hyp", hyp), ("ref", ref)) if x is not None})
+
+
+def _domains(path: Path, pairs: int) -> list[str] | None:
+    if not path.is_file():
+        return None
+    domains = list(read_lines(path))
+    if len(domains) != pairs:
+        raise BadInput(f"{path} has {len(domains):,} lines for {pairs:,} pairs", fix=f"wc -l {path}")
+    return domains

@@ -1,0 +1,183 @@
+"""The parts of a Transformer: self-attention, cross-attention, feed-forward, and the layers they make.
+
+Axes: b sentence, t position, q query, k key, s source position, n decoder row, h head, d features of a head, m features of
+the model.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nlpcli.kernels.attention import attention
+from nlpcli.kernels.dropout import Dropout, add_dropped
+from nlpcli.models.config import TransformerConfig
+from nlpcli.models.positions import rotate
+
+KeysValues = tuple[Tensor, Tensor]
+
+
+def make_norm(config: TransformerConfig) -> nn.Module:
+    """Return LayerNorm (Ba et al. 2016) or RMSNorm (Zhang & Sennrich 2019)."""
+    return nn.LayerNorm(config.d_model) if config.norm == "layer" else nn.RMSNorm(config.d_model, eps=1e-6)
+
+
+def linear(d_in: int, d_out: int) -> nn.Linear:
+    """Return a linear layer with Glorot's uniform weights (2010, eq. 16) and no bias at first."""
+    layer = nn.Linear(d_in, d_out)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def split_heads(x_btm: Tensor, heads: int) -> Tensor:
+    """[b, t, heads × d] → [b, h, t, d]."""
+    return x_btm.view(*x_btm.shape[:2], heads, -1).transpose(1, 2)
+
+
+def join_heads(x_bhtd: Tensor) -> Tensor:
+    """[b, h, t, d] → [b, t, heads × d]."""
+    return x_bhtd.transpose(1, 2).flatten(2)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a text to itself (Vaswani et al. 2017, §3.2.2).
+
+    With fewer heads of keys and values, groups of queries share them (Ainslie et al. 2023).
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.heads = config.num_heads
+        self.kv_heads = config.num_kv_heads or config.num_heads
+        self.dropout = config.attention_dropout
+        d_head = config.d_model // self.heads
+        self.qkv = linear(config.d_model, (self.heads + 2 * self.kv_heads) * d_head)
+        self.out = linear(config.d_model, config.d_model)
+
+    def forward(
+        self, x_btm: Tensor, bias: Tensor | None, turned_td: Tensor | None = None, past: KeysValues | None = None
+    ) -> tuple[Tensor, KeysValues]:
+        """Return what each position gathered [b, t, m], and all keys and values up to here [b, kv heads, t, d]."""
+        parts = split_heads(self.qkv(x_btm), self.heads + 2 * self.kv_heads)
+        q, k, v = torch.split(parts, [self.heads, self.kv_heads, self.kv_heads], 1)
+        if turned_td is not None:
+            q, k = rotate(q, turned_td), rotate(k, turned_td)
+        if past is not None:
+            k, v = torch.cat([past[0].to(k.dtype), k], 2), torch.cat([past[1].to(v.dtype), v], 2)
+        dropout = self.dropout if self.training else 0.0
+        seen = attention(q, self._for_each_query(k), self._for_each_query(v), bias, dropout=dropout)
+        return self.out(join_heads(seen)), (k, v)
+
+    def _for_each_query(self, x_bhkd: Tensor) -> Tensor:
+        group = self.heads // self.kv_heads
+        return x_bhkd.repeat_interleave(group, 1) if group > 1 else x_bhkd
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of a translation to its source."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.heads = config.num_heads
+        self.dropout = config.attention_dropout
+        self.q = linear(config.d_model, config.d_model)
+        self.kv = linear(config.d_model, 2 * config.d_model)
+        self.out = linear(config.d_model, config.d_model)
+
+    def keys_values(self, source_bsm: Tensor) -> KeysValues:
+        """Project the encoder's output once a sentence, to keys and values [b, h, s, d]."""
+        k, v = split_heads(self.kv(source_bsm), 2 * self.heads).chunk(2, 1)
+        return k, v
+
+    def forward(self, x_bqm: Tensor, keys_values: KeysValues, bias: Tensor | None) -> Tensor:
+        """Return what each query gathered from the source, [b, q, m]."""
+        q = split_heads(self.q(x_bqm), self.heads)
+        dropout = self.dropout if self.training else 0.0
+        out: Tensor = self.out(join_heads(attention(q, *keys_values, bias, dropout=dropout)))
+        return out
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with ReLU or GELU between them, or SwiGLU (Shazeer 2020, eq. 6)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.activation = config.activation
+        gated = config.activation == "swiglu"
+        self.inner = linear(config.d_model, config.d_ff * (2 if gated else 1))
+        self.out = linear(config.d_ff, config.d_model)
+        self.dropout = Dropout(config.ff_dropout)
+
+    def forward(self, x_btm: Tensor) -> Tensor:
+        inner = self.inner(x_btm)
+        if self.activation == "swiglu":
+            gate, value = inner.chunk(2, -1)
+            inner = F.silu(gate) * value
+        else:
+            inner = F.relu(inner) if self.activation == "relu" else F.gelu(inner)
+        out: Tensor = self.out(self.dropout(inner))
+        return out
+
+
+class Residual(nn.Module):
+    """x + dropout(sublayer(x)), normalised before the sublayer or after the sum (Xiong et al. 2020)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm = make_norm(config)
+        self.pre = config.norm_place == "pre"
+        self.dropout = config.dropout
+
+    def forward(self, x_btm: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        p = self.dropout if self.training else 0.0
+        if self.pre:
+            return add_dropped(x_btm, sublayer(self.norm(x_btm)), p)
+        out: Tensor = self.norm(add_dropped(x_btm, sublayer(x_btm), p))
+        return out
+
+
+class Layer(nn.Module):
+    """Self-attention, in a decoder with a source cross-attention, then feed-forward; each with its residual."""
+
+    def __init__(self, config: TransformerConfig, cross: bool = False) -> None:
+        super().__init__()
+        self.self_attention, self.around_self = SelfAttention(config), Residual(config)
+        if cross:
+            self.cross_attention, self.around_cross = CrossAttention(config), Residual(config)
+        self.feed_forward, self.around_feed_forward = FeedForward(config), Residual(config)
+
+    def forward(
+        self,
+        x_btm: Tensor,
+        bias: Tensor | None,
+        turned_td: Tensor | None = None,
+        past: KeysValues | None = None,
+        source: tuple[KeysValues, Tensor | None] | None = None,
+    ) -> tuple[Tensor, KeysValues]:
+        """Return the layer's output and its keys and values, those of `past` in front.
+
+        Args:
+            source: keys and values of the source with the bias that hides its padding.
+        """
+        kept: list[KeysValues] = []
+
+        def attend(x: Tensor) -> Tensor:
+            out, keys_values = self.self_attention(x, bias, turned_td, past)
+            kept.append(keys_values)
+            return out
+
+        x = self.around_self(x_btm, attend)
+        if source is not None:
+            x = self.around_cross(x, lambda y: self._cross(y, *source))
+        return self.around_feed_forward(x, self.feed_forward), kept[0]
+
+    def _cross(self, x_nqm: Tensor, keys_values: KeysValues, bias: Tensor | None) -> Tensor:
+        """Rows of beams, one query each, look at their sentence's source together."""
+        sentences = keys_values[0].size(0)
+        together = x_nqm if len(x_nqm) == sentences else x_nqm.reshape(sentences, -1, x_nqm.size(-1))
+        out: Tensor = self.cross_attention(together, keys_values, bias)
+        return out.reshape(x_nqm.shape)
