@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Annotated, Iterable, Iterator, Literal
+from typing import Annotated, Any, Iterable, Iterator, Literal
 
 import msgspec
 import sentencepiece
@@ -124,6 +124,8 @@ def _note(made: int, lines: list[str], settings: TokenizerSettings) -> str:
 
 def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
     model = io.BytesIO()
+    # a line of characters has no blank before it; said to SentencePiece for these alone, as a model holds what was said
+    no_blank: dict[str, Any] = {"add_dummy_prefix": False} if settings.kind == "char" else {}
     symbols = [*model_symbols(settings.user_symbol, settings.jamo), *([MARK] if settings.pretokenizer != "none" else [])]
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
@@ -139,7 +141,6 @@ def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
         user_defined_symbols=symbols,
         normalization_rule_name="identity",  # NFC is applied before, see Tokenizer
         remove_extra_whitespaces=settings.kind == "word",  # of words white space is no part, see units.py
-        add_dummy_prefix=settings.kind != "char",  # a line of characters has no blank before it
         max_sentence_length=1 << 20,
         num_threads=THREADS,
         pad_id=PAD,
@@ -148,6 +149,7 @@ def _train(lines: list[str], settings: TokenizerSettings, size: int) -> bytes:
         eos_id=EOS,
         unk_surface="\N{REPLACEMENT CHARACTER}",
         minloglevel=2,
+        **no_blank,
     )
     return round_scores(model.getvalue()) if settings.kind == "unigram" else model.getvalue()
 

@@ -80,6 +80,13 @@ def test_a_corpus_keeps_its_task(tiny_corpus: Path) -> None:
         assert task_of(expected) == expected
 
 
+def test_a_corpus_of_text_is_no_pair() -> None:
+    put("b.txt", "line\n" * 40)
+    prepare_data(data="b.txt", out=Path("made"))
+    with pytest.raises(UsageError, match="source and target language are not clear"):
+        prepare_data(data="./made", out=Path("out"), task="translation")
+
+
 @pytest.mark.parametrize(
     ("task", "option", "value"),
     [

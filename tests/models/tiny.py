@@ -16,7 +16,7 @@ from nlpcli.models.load import build_model, check
 from nlpcli.tokenization.batches import Batch, TextBatch, pad
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
 
-SMALL = {"d_embed": 12, "d_model": 16, "d_ff": 24, "max_positions": 40, "num_filters": 9}
+SMALL = {"d_embed": 12, "d_model": 16, "d_ff": 24, "max_positions": 40, "num_filters": 7}
 SMALL_LM = {**SMALL, "d_embed": 16}  # embedding and output may be tied
 SRC_VOCAB, TGT_VOCAB, CLASSES = 23, 20, 4
 CHOICES: dict[str, list[Any]] = {
@@ -24,7 +24,7 @@ CHOICES: dict[str, list[Any]] = {
     "encoder_layers": [1, 2],
     "decoder_layers": [1, 2],
     "num_kv_heads": [None, 2, 1],
-    "widths": [(3, 4, 5), (2, 2), (1, 7)],
+    "widths": [(3, 4, 5), (3, 3), (1, 7)],
 }
 USED_BY: dict[tuple[str, Task], set[str]] = {  # of architectures whose settings are for several tasks
     ("rnn", "lm"): {"cell", "num_layers", "variational_dropout", "tie_embeddings"},

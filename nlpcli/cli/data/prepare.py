@@ -16,7 +16,9 @@ def prepare(
     out: opt.OutDir,
     task: Annotated[
         CorpusTask,
-        opt.option("--task", help="What the text is for: pairs, a language model, or texts with labels; auto looks at the files."),
+        opt.option(
+            "--task", help="What the text is for: pairs, a language model, or texts with labels; auto looks at the files."
+        ),
     ] = "auto",
     src: opt.Src = None,
     tgt: opt.Tgt = None,
