@@ -25,13 +25,19 @@ def pick_device(device: str) -> str:
 
 
 def pick_precision(precision: str, device: str) -> str:
-    """Return `32` or `bf16` for auto, 32 or bf16; auto takes bf16 where the processor multiplies in it.
+    """Return `32`, `bf16` or `16` for auto, 32, bf16 or 16; auto takes bf16 where the processor multiplies in it.
 
     Raises:
-        Unavailable: bf16 was asked for and the GPU does not have it.
+        Unavailable: bf16 was asked for and the GPU does not have it, or 16 on a CPU.
     """
-    if precision not in ("auto", "32", "bf16"):
-        raise UsageError(f"--precision {precision}: unknown precision", fix="choose auto, 32 or bf16")
+    if precision not in ("auto", "32", "bf16", "16"):
+        raise UsageError(f"--precision {precision}: unknown precision", fix="choose auto, 32, bf16 or 16")
+    if precision == "16" and device != "cuda":
+        raise Unavailable(
+            "--precision 16: float16 is for GPUs",
+            cause="torch has no fast float16 matrix products on a CPU",
+            fix="use --precision bf16 or 32",
+        )
     if device == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         if precision == "bf16" and not native:
@@ -39,4 +45,6 @@ def pick_precision(precision: str, device: str) -> str:
     else:
         has = torch.cpu.get_capabilities()
         native = bool(has.get("avx512_bf16") or has.get("amx_bf16"))
-    return "bf16" if precision == "bf16" or (precision == "auto" and native) else "32"
+    if precision == "auto":
+        return "bf16" if native else "32"
+    return precision

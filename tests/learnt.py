@@ -29,7 +29,8 @@ def learnt(tiny_corpus: Path, tiny_tokenizer: Path, tmp_path_factory: pytest.Tem
     import torch
 
     from nlpcli import artifacts
-    from nlpcli.models import attention, build_model
+    from nlpcli.models.config import AttentionConfig
+    from nlpcli.models.load import build_model, sizes
     from nlpcli.tokenization.batches import Batch, pad
     from nlpcli.tokenization.tokenizer import BOS, EOS, Tokenizer
     from nlpcli.training.checkpoint import save_weights
@@ -39,9 +40,9 @@ def learnt(tiny_corpus: Path, tiny_tokenizer: Path, tmp_path_factory: pytest.Tem
     src_ids, tgt_ids = tokenizer.encode(src, "ko"), tokenizer.encode(tgt, "en")
     src_bs, lengths_b = pad([[*ids, EOS] for ids in src_ids])
     batch = Batch(src_bs, lengths_b, pad([[BOS, *ids] for ids in tgt_ids])[0], pad([[*ids, EOS] for ids in tgt_ids])[0])
-    config = attention.Config(d_embed=24, d_model=32, dropout=0.0)
+    config = AttentionConfig(d_embed=24, d_model=32, dropout=0.0)
     torch.manual_seed(3)
-    model = build_model("attention", config, tokenizer, "ko", "en")
+    model = build_model("attention", config, "translation", *sizes(tokenizer))
     facts = {"architecture": "attention", "src": "ko", "tgt": "en", "tokenizer_id": tokenizer.id}
     out = tmp_path_factory.mktemp("learnt") / "model"
     with artifacts.create(out, "model", command="nlpcli train attention", config=facts | msgspec.to_builtins(config)) as draft:
@@ -49,10 +50,10 @@ def learnt(tiny_corpus: Path, tiny_tokenizer: Path, tmp_path_factory: pytest.Tem
         optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
         for _ in range(300):
             optimizer.zero_grad()
-            total, count = model(batch)
-            if total / count < 0.05:
+            loss = model(batch) / batch.count
+            if loss < 0.05:
                 break
-            (total / count).backward()
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
         save_weights(draft.path / "model.safetensors", model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -11,11 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from nlpcli.cli.train import function
+from nlpcli.models.config import CONFIGS
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["README.md", *(f"docs/{page}.md" for page in ("data", "fetch", "tokenize", "embed", "train", "translate"))]
+NAMES = ("data", "fetch", "tokenize", "embed", "train", "translate", "classify", "language-models")
+PAGES = ["README.md", *(f"docs/{page}.md" for page in NAMES)]
 WALK = ["README.md", "docs/train.md", "docs/translate.md"]
+PIPELINES = sorted(path.name for path in (ROOT / "pipelines").glob("*.mk"))
+KNOWN = {"ctx", "data", "out", "tokenizer", "json_", "quiet", "verbose", "src", "tgt"}  # of every command
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
-QUICK = {"MAX_STEPS": "3", "EVAL_SENTENCES": "2", "D_MODEL": "16", "D_EMBED": "16"}
+QUICK = {"MAX_STEPS": "3", "EVAL_SENTENCES": "2", "D_MODEL": "16", "D_EMBED": "16", "D_FF": "16", "NUM_FILTERS": "4"}
+QUICK |= {"ENCODER_LAYERS": "1", "DECODER_LAYERS": "1"}  # what an architecture does not have, it does not read
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +37,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_environment() -> dict[str, str]:
     """The installed command on the PATH, and small budgets by the environment, so that the commands stay as written."""
     found = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
-    for architecture in ("SEQ2SEQ", "ATTENTION"):
-        found |= {f"NLPCLI_TRAIN_{architecture}_{name}": value for name, value in QUICK.items()}
+    for architecture in CONFIGS:
+        found |= {f"NLPCLI_TRAIN_{architecture.upper()}_{name}": value for name, value in QUICK.items()}
     return {**os.environ, **found}
 
 
@@ -43,6 +51,7 @@ def commands(page: str) -> list[str]:
 def test_commands_of(page: str, workplace: Path, tmp_path: Path) -> None:
     """README, train and translate are read one after the other; each other page in a folder of its own."""
     folder = workplace if page in WALK else tmp_path
+    shutil.copytree(ROOT / "pipelines", folder / "pipelines", dirs_exist_ok=True)
     found = commands(page)
     assert found
     for block in found:
@@ -70,16 +79,79 @@ def test_links_of_the_pages_lead_somewhere() -> None:
             assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_every_option_of_train_is_explained(architecture: str) -> None:
+    told = "".join((ROOT / f"docs/{page}.md").read_text(encoding="utf-8") for page in ("train", "classify", "language-models"))
+    told += (ROOT / "docs/translate.md").read_text(encoding="utf-8")
+    names = [name for name in inspect.signature(function(architecture)).parameters if name not in KNOWN]
+    missing = [name for name in names if not re.search(f"--{name.rstrip('_').replace('_', '-')}\\b(?!-)", told)]
+    assert not missing
+
+
+def made(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("manifest.json")}
+
+
+def make(workplace: Path, pipeline: str, *words: str) -> list[str]:
+    """Run a pipeline as a user would, with small budgets; return the lines it printed."""
+    command = ["make", "-s", "-f", f"pipelines/{pipeline}", *words]
+    done = subprocess.run(command, cwd=workplace, env=quick_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout.splitlines()
+
+
 @pytest.mark.parametrize("model", ["seq2seq", "attention"])
 def test_pipeline_redoes_only_what_is_missing(model: str, workplace: Path) -> None:
-    make = ["make", "-s", "-f", "pipelines/ko-en.mk", f"MODEL={model}", "WORK=piped", "show"]
+    first = make(workplace, "ko-en.mk", f"MODEL={model}", "WORK=piped", "show")
+    assert any(line.startswith("BLEU: nrefs:1|case:mixed") for line in first)
+    assert any(line.startswith("next: make -f pipelines/ko-en.mk") for line in first)
+    before = made(workplace / "piped")
+    assert make(workplace, "ko-en.mk", f"MODEL={model}", "WORK=piped", "show")[-3:] == first[-3:]
+    assert made(workplace / "piped") == before
 
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(make, cwd=workplace, env=quick_environment(), capture_output=True, text=True, check=True)
 
-    first = run()
-    assert "BLEU: nrefs:1|case:mixed" in first.stdout
-    assert "next: make -f pipelines/ko-en.mk" in first.stdout
-    made = {path: path.stat().st_mtime_ns for path in (workplace / "piped").rglob("manifest.json")}
-    assert run().stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
-    assert {path: path.stat().st_mtime_ns for path in (workplace / "piped").rglob("manifest.json")} == made
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_pipeline_is_shown_without_being_run(pipeline: str, workplace: Path) -> None:
+    shown = make(workplace, pipeline, "-n", "WORK=not-yet")
+    assert sum("nlpcli " in line for line in shown) >= 2
+    assert not (workplace / "not-yet").exists()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "model", "kind", "parts"),
+    [("sentiment.mk", "cnn", "bpe", 5), ("language-model.mk", "rnn", "char", 5)],
+)
+def test_pipeline_makes_again_what_was_taken_away(pipeline: str, model: str, kind: str, parts: int, workplace: Path) -> None:
+    """From text to scores; then nothing; then, without the scores, the scores alone."""
+    words = (f"WORK=made-{model}", f"MODEL={model}", f"KIND={kind}")
+    make(workplace, pipeline, *words)
+    before = made(workplace / f"made-{model}")
+    assert len([path for path in before if path.parent.parent.name == f"made-{model}"]) == parts
+    make(workplace, pipeline, *words)
+    assert made(workplace / f"made-{model}") == before
+    scores = workplace / f"made-{model}" / f"{model}-{kind}-scores"
+    shutil.rmtree(scores)
+    make(workplace, pipeline, *words)
+    after = made(workplace / f"made-{model}")
+    assert [path for path in before if after[path] != before[path]] == [scores / "manifest.json"]
+
+
+def test_sentiment_folds_end_in_their_mean(workplace: Path) -> None:
+    folder = workplace / "polarity"
+    folder.mkdir()
+    for label, word in (("pos", "déjà vu, good"), ("neg", "déjà vu, bad")):
+        lines = "".join(f"{word} {i}\n" for i in range(30))
+        (folder / f"reviews.{label}").write_bytes(lines.encode("latin-1"))
+    printed = make(workplace, "sentiment.mk", "DATA=polarity", "ENCODING=latin-1", "FOLDS=2", "WORK=folded")
+    names = [line.split()[0] for line in printed[-3:]]
+    assert names == ["fold-1", "fold-2", "mean"]
+    mean = sum(float(line.split()[1]) for line in printed[-3:-1]) / 2
+    assert printed[-1].startswith(f"mean {mean:.2f}, standard deviation")
+
+
+def test_ladder_prints_one_table(workplace: Path) -> None:
+    printed = make(workplace, "ladder.mk", "WORK=piped", "MODELS=seq2seq attention", "BEAM=1")
+    head, *rows = printed[-5:]
+    assert head.split() == ["BLEU", "lines", "seq2seq", "attention"]
+    assert [row[:16].strip() for row in rows] == ["all", "1-10 words", "11-20 words", "21+ words"]
+    assert all(len(row[16:].split()) == 3 for row in rows)

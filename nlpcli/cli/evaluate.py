@@ -26,7 +26,8 @@ def evaluate(
     encoding: opt.Encoding = None,
     out: Annotated[Optional[Path], opt.option("--out", "-o", help="Keep scores and lines as an artifact.")] = None,
     fail_under: Annotated[
-        List[str], opt.option("--fail-under", help="Exit 8 below this score (TER, perplexity: above it), e.g. BLEU=25; may be repeated.")
+        List[str],
+        opt.option("--fail-under", help="Exit 8 below this score (TER, perplexity: above it), e.g. BLEU=25; may be repeated."),
     ] = [],  # noqa: B006
     beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
     length_penalty: Annotated[float, opt.option("--length-penalty", min=0.0, help="Wu et al.'s α.")] = 1.0,

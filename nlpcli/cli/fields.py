@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspect import Parameter
 from types import NoneType, UnionType
-from typing import Annotated, Any, List, Optional, Union, get_args, get_origin
+from typing import Annotated, Any, List, Literal, Optional, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -47,6 +47,8 @@ def _bare(hint: Any) -> tuple[Any, list[Meta]]:
         kind, metas = _bare(inner[0])
         return kind, [*metas, *inner[1:]]
     if origin in (Union, UnionType):
+        if any(get_origin(part) is Literal for part in inner):
+            return str, []  # a number or a word: `checked` knows which
         (some,) = (part for part in inner if part is not NoneType)
         kind, metas = _bare(some)
         return Optional[kind], metas

@@ -87,7 +87,11 @@ Force = Annotated[bool, option("--force", help="Replace the output if it exists.
 OutDir = Annotated[Path, option("--out", "-o", help="The artifact to make (a directory).")]
 Data = Annotated[
     str,
-    option("--data", help="A name (ko-en), a folder of train.ko, train.en, …, a TSV/JSON Lines file, or an artifact."),
+    option(
+        "--data",
+        help="A name (ko-en), a folder of train.ko, train.en, …, of train.txt, or of tables with a label column, a TSV/JSON "
+        "Lines file, or an artifact.",
+    ),
 ]
 Src = Annotated[Optional[str], option("--src", help="Source language; the first half of the data's name if not given.")]
 Tgt = Annotated[Optional[str], option("--tgt", help="Target language; the second half of the data's name if not given.")]

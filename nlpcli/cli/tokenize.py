@@ -32,7 +32,12 @@ def train(
     kind: Annotated[Kind, opt.option("--kind", help="How text is cut into pieces.")] = "bpe",
     vocab_size: Annotated[
         Optional[int],
-        opt.option("--vocab-size", min=1, help="Pieces; if not given, as many as the text can fill (8,000 at most)."),
+        opt.option(
+            "--vocab-size",
+            min=1,
+            help="Pieces; if not given, as many as the text can fill (8,000 at most; char: every character; word: every word, "
+            "100,000 at most).",
+        ),
     ] = None,
     joint: Annotated[bool, opt.option("--joint/--separate", help="One vocabulary for both languages, or one each.")] = False,
     normalization: Annotated[Normalization, opt.option("--normalization", help="Unicode form of all text.")] = "nfc",
@@ -47,7 +52,13 @@ def train(
         List[str], opt.option("--user-symbol", help="A text that is always one piece, such as '<sep>'; may be repeated.")
     ] = [],  # noqa: B006
     character_coverage: Annotated[
-        float, opt.option("--character-coverage", min=0.9, max=1.0, help="Share of characters with a piece of their own.")
+        float,
+        opt.option(
+            "--character-coverage",
+            min=0.9,
+            max=1.0,
+            help="Share of characters with a piece of their own; words (--kind word) are whole.",
+        ),
     ] = 0.9995,
     byte_fallback: Annotated[
         bool,
@@ -67,7 +78,8 @@ def train(
 ) -> None:
     """Learn the vocabularies from the training split.
 
-    CREATES a tokenizer artifact: ko.model, en.model (or joint.model) in SentencePiece's own format.
+    CREATES a tokenizer artifact: ko.model, en.model (or joint.model; text.model where no language is said) in
+    SentencePiece's own format.
 
     \b
     Example:
@@ -146,8 +158,8 @@ def dataset(
 ) -> None:
     """Encode train and valid once, for training to map into memory.
 
-    CREATES a dataset artifact: train.ko.npy (ids), train.ko.offsets.npy, …, and a copy of the tokenizer. Interrupted, the
-    same command goes on where it was.
+    CREATES a dataset artifact: train.ko.npy (ids), train.ko.offsets.npy, …, for labelled text train.label.npy, and a copy of
+    the tokenizer. Interrupted, the same command goes on where it was.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Scores and groups of lines that have them; BLEU, chrF2 and TER by sacreBLEU, with the signatures that make them comparable."""
+"""Scores and groups of lines; BLEU, chrF2 and TER by sacreBLEU, with the signatures that make them comparable."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from typing import Iterator
 import torch
 from torch import Tensor, nn
 
+from nlpcli.kernels.dropout import Dropout
 from nlpcli.models import layers
 from nlpcli.models.base import PLAIN, Memory, Objective, State, TranslationModel, source_mask
 from nlpcli.models.config import AttentionConfig as Config
@@ -96,7 +97,7 @@ class AttentionSeq2Seq(TranslationModel):
         self.decoder = layers.recurrent(c.cell, c.d_embed + fed, c.d_model, c.num_layers, c.dropout)
         self.attention = Attention(c.attention, c.d_model, c.coverage)
         self.readout = nn.Linear(2 * c.d_model + (c.d_embed if self.bahdanau else 0), c.d_embed)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         self.output = nn.Linear(c.d_embed, tgt_vocab_size)
         if c.tie_embeddings != "none":
             self.output.weight = self.tgt_embed.weight
@@ -165,10 +166,8 @@ class AttentionSeq2Seq(TranslationModel):
             return super().forward(batch, objective)
         with self.attention.watched() as steps:
             loss = super().forward(batch, objective)
-        weights_bts = torch.cat(steps, 1)
-        passes = weights_bts.unflatten(1, (-1, batch.tgt_out_bt.size(1))).unbind(
-            1
-        )  # two with R-Drop, each with the losses halved
+        b, t = batch.tgt_out_bt.shape
+        passes = torch.cat(steps, 1).view(b, -1, t, batch.src_bs.size(1)).unbind(1)  # two with R-Drop, of half the weight each
         real_bt = batch.tgt_out_bt.ne(PAD)
         for weights_bts in passes:
             if objective.coverage_loss:

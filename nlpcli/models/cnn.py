@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nlpcli.kernels.dropout import Dropout
 from nlpcli.models import layers
 from nlpcli.models.base import Classifier, source_mask
 from nlpcli.models.config import CnnConfig as Config
@@ -45,7 +46,7 @@ class TextCnn(Classifier):
         self.windows = nn.ModuleList(nn.Conv1d(c.d_embed, c.num_filters, width, padding=width // 2) for width in c.widths)
         found = c.num_filters * len(c.widths)
         self.norm = BatchNorm(found) if c.batch_norm else nn.Identity()
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         self.output = nn.Linear(found, classes)
 
     def embeddings(self) -> tuple[nn.Embedding, ...]:

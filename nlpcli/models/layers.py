@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nlpcli.kernels.dropout import Dropout, dropout
 from nlpcli.models.base import State
 from nlpcli.models.config import Cell
 from nlpcli.tokenization.tokenizer import PAD
+
+HOLD = 1e4  # far beyond what a gate's sum can reach
 
 CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -46,6 +49,57 @@ def run(stack: nn.RNNBase, x_nth: Tensor, state: State) -> tuple[Tensor, State]:
     return out, {name: tensor.transpose(0, 1) for name, tensor in zip(("h", "c"), last)}
 
 
+def read_padded(stack: nn.RNNBase, x_bsh: Tensor, lengths_b: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run a stack from zero over rows of different lengths.
+
+    Returns the outputs, zero at padding, and each row's state after its last word (h, and c for an LSTM), each
+    [layers × directions, b, h].
+    """
+    if x_bsh.device.type == "cpu" and isinstance(stack, (nn.LSTM, nn.GRU)):
+        return _read_holding(stack, x_bsh, lengths_b)
+    packed = pack_padded_sequence(x_bsh, lengths_b.cpu(), batch_first=True, enforce_sorted=False)
+    out, last = stack(packed)
+    out_bsh, _ = pad_packed_sequence(out, batch_first=True, total_length=x_bsh.size(1))
+    return out_bsh, last if isinstance(last, tuple) else (last,)
+
+
+def _read_holding(stack: nn.RNNBase, x_bsh: Tensor, lengths_b: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same without packing, which costs more on a CPU than reading the padding, and for an LSTM bars the fused code.
+
+    One more input feature tells padding, with a weight so large that the gates hold the cell there to the last bit. For the
+    direction that reads from the end, rows are turned round within their length, so that padding comes last in both.
+    """
+    steps = torch.arange(x_bsh.size(1))
+    padding_bs1 = (steps >= lengths_b[:, None])[..., None]
+    turned_bs1 = torch.where(padding_bs1[..., 0], steps, lengths_b[:, None] - 1 - steps)[..., None]
+    ends_b11 = (lengths_b - 1)[:, None, None].expand(-1, 1, stack.hidden_size)
+    hold = x_bsh.new_tensor([-HOLD, HOLD, 0.0, 0.0] if isinstance(stack, nn.LSTM) else [0.0, HOLD, 0.0])
+    column = hold.repeat_interleave(stack.hidden_size)[:, None]
+    lasts = []
+    for layer in range(stack.num_layers):
+        if layer and stack.dropout:
+            x_bsh = dropout(x_bsh, stack.dropout) if stack.training else x_bsh
+        outs = []
+        for direction in range(2 if stack.bidirectional else 1):
+            own = x_bsh.gather(1, turned_bs1.expand_as(x_bsh)) if direction else x_bsh
+            w_ih, *others = stack.all_weights[layer * (1 + stack.bidirectional) + direction]
+            told, weights = torch.cat([own, padding_bs1.to(own)], -1), [torch.cat([w_ih, column.to(w_ih)], 1), *others]
+            out, *last = _one_layer(isinstance(stack, nn.LSTM), told, weights, stack.hidden_size)
+            lasts.append([out.gather(1, ends_b11).transpose(0, 1), *last[1:]])
+            outs.append(out.gather(1, turned_bs1.expand_as(out)) if direction else out)
+        x_bsh = torch.cat(outs, -1) if stack.bidirectional else outs[0]
+    return x_bsh.masked_fill(padding_bs1, 0.0), tuple(torch.cat(states) for states in zip(*lasts))
+
+
+def _one_layer(lstm: bool, x_bsh: Tensor, weights: list[Tensor], width: int) -> tuple[Tensor, ...]:
+    zeros = x_bsh.new_zeros(1, len(x_bsh), width)
+    plain = (True, 1, 0.0, False, False, True)  # biases, one layer, no dropout, not in training, one direction, rows first
+    found: tuple[Tensor, ...] = (
+        torch.lstm(x_bsh, (zeros, zeros), weights, *plain) if lstm else torch.gru(x_bsh, zeros, weights, *plain)
+    )
+    return found
+
+
 class RecurrentEncoder(nn.Module):
     """Embeds the source and reads it with a recurrent stack; both directions share `d_model` between them.
 
@@ -56,16 +110,13 @@ class RecurrentEncoder(nn.Module):
     def __init__(self, cell: Cell, embed: nn.Embedding, d_model: int, layers: int, dropout: float, bidirectional: bool):
         super().__init__()
         self.embed = embed
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         width = d_model // 2 if bidirectional else d_model
         self.stack = recurrent(cell, embed.embedding_dim, width, layers, dropout, bidirectional)
 
     def forward(self, src_bs: Tensor, src_lengths_b: Tensor) -> tuple[Tensor, State]:
         x = self.dropout(self.embed(src_bs))
-        packed = pack_padded_sequence(x, src_lengths_b, batch_first=True, enforce_sorted=False)
-        out, last = self.stack(packed)
-        out_bsh, _ = pad_packed_sequence(out, batch_first=True, total_length=src_bs.size(1))
-        last = last if isinstance(last, tuple) else (last,)
+        out_bsh, last = read_padded(self.stack, x, src_lengths_b)
         return out_bsh, {name: self._rows(tensor) for name, tensor in zip(("h", "c"), last)}
 
     def _rows(self, last: Tensor) -> Tensor:

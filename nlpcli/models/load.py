@@ -32,8 +32,11 @@ def sizes(tokenizer: Tokenizer, labels: int = 0) -> tuple[int, int]:
     return inputs, labels or tokenizer.vocab_size(tokenizer.languages[-1])
 
 
-def check(architecture: str, config: Any, task: Task, tokenizer: Tokenizer | None = None) -> None:
+def check(architecture: str, config: Any, task: Task, tokenizer: Tokenizer | None = None, longest: int | None = None) -> None:
     """Refuse combinations of settings that cannot work, all of them at once.
+
+    Args:
+        longest: tokens of the longest row there may be in training.
 
     Raises:
         UsageError: one or more.
@@ -52,6 +55,8 @@ def check(architecture: str, config: Any, task: Task, tokenizer: Tokenizer | Non
         problems += _attention_problems(config)
     if architecture == "transformer":
         problems += _transformer_problems(config)
+        if config.positions == "learned" and longest and longest > config.max_positions:
+            problems.append(f"--positions learned know {config.max_positions} positions, but rows have up to {longest} tokens")
     if problems:
         raise UsageError("these settings cannot work", cause="; ".join(problems), fix="change the options named")
 

@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nlpcli.errors import BadInput
+
 BASE = 10_000.0
 
 
@@ -41,14 +43,25 @@ class Sinusoidal(nn.Module):
 
 
 class Learned(nn.Module):
-    """Adds a learned vector a position, up to a longest sequence."""
+    """Adds a learned vector a position, up to a longest sequence.
+
+    Raises from `forward`:
+        BadInput: the sequence is longer.
+    """
 
     def __init__(self, d_model: int, longest: int) -> None:
         super().__init__()
         self.table = nn.Parameter(torch.randn(longest, d_model) * 0.02)
 
     def forward(self, x_btm: Tensor, first: int = 0) -> Tensor:
-        return x_btm + self.table[first : first + x_btm.size(1)].to(x_btm.dtype)
+        needed, longest = first + x_btm.size(1), len(self.table)
+        if needed > longest:
+            raise BadInput(
+                f"a text of {needed:,} tokens is too long for this model",
+                cause=f"its positions are learned up to --max-positions {longest}",
+                fix="shorten the text, or train with more positions, or with another kind of --positions",
+            )
+        return x_btm + self.table[first:needed].to(x_btm.dtype)
 
 
 def rotate(x_bhtd: Tensor, turned_td: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nlpcli.kernels.dropout import Dropout
 from nlpcli.models import layers
 from nlpcli.models.base import PLAIN, Classifier, LanguageModel, Model, Objective, State, source_mask
 from nlpcli.models.config import RnnConfig as Config
@@ -26,7 +26,7 @@ class VariationalDropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(share)
+        self.dropout = Dropout(share)
 
     def forward(self, x_nth: Tensor) -> Tensor:
         if not self.training:
@@ -42,7 +42,7 @@ class Recurrent(nn.Module):
         super().__init__()
         c = config
         self.embed = layers.embedding(vocab_size, c.d_embed)
-        self.dropout = VariationalDropout(c.dropout) if c.variational_dropout else nn.Dropout(c.dropout)
+        self.dropout = VariationalDropout(c.dropout) if c.variational_dropout else Dropout(c.dropout)
         width = c.d_model // 2 if bidirectional else c.d_model
         # one fused stack, unless there is a mask to be kept between its layers
         depths = [1] * c.num_layers if c.variational_dropout else [c.num_layers]
@@ -66,11 +66,8 @@ class Recurrent(nn.Module):
         x = self.embed(ids_bs)
         for stack in self.stacks:
             assert isinstance(stack, nn.RNNBase)
-            packed = pack_padded_sequence(self.dropout(x), lengths_b.cpu(), batch_first=True, enforce_sorted=False)
-            out, last = stack(packed)
-            x, _ = pad_packed_sequence(out, batch_first=True, total_length=ids_bs.size(1))
-        last = last[0] if isinstance(last, tuple) else last
-        directions = last[-2:] if stack.bidirectional else last[-1:]
+            x, last = layers.read_padded(stack, self.dropout(x), lengths_b)
+        directions = last[0][-2:] if stack.bidirectional else last[0][-1:]
         return x, directions.transpose(0, 1).flatten(1)
 
 
@@ -133,7 +130,7 @@ class RecurrentClassifier(Classifier):
         super().__init__()
         self.body = Recurrent(config, vocab_size, config.bidirectional)
         self.pooling = config.pooling
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.d_model, classes)
 
     def embeddings(self) -> tuple[nn.Embedding, ...]:

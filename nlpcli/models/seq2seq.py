@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nlpcli.kernels.dropout import Dropout
 from nlpcli.models import layers
 from nlpcli.models.base import Memory, State, TranslationModel
 from nlpcli.models.config import Seq2SeqConfig as Config
@@ -29,7 +30,7 @@ class Seq2Seq(TranslationModel):
         extra = c.d_model if self.reads_context else 0
         self.decoder = layers.recurrent(c.cell, c.d_embed + extra, c.d_model, c.num_layers, c.dropout)
         self.readout = nn.Linear(c.d_model + (extra + c.d_embed if self.reads_context else 0), c.d_embed)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         self.output = nn.Linear(c.d_embed, tgt_vocab_size)
         if c.tie_embeddings != "none":
             self.output.weight = self.tgt_embed.weight

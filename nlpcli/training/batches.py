@@ -22,18 +22,20 @@ def make_batches(
     Raises:
         BadInput: the split has nothing to learn from.
     """
+    tokens = settings.batch_tokens
+    assert tokens != "auto", "to be found out before"
     if split not in dataset.splits:
         raise _unusable(dataset, split, "the split is missing")
     if task == "translation":
-        return _pairs(dataset, split, settings)
+        return _pairs(dataset, split, settings, tokens)
     side = dataset.side(split, dataset.languages[0])
     s = settings
     if task == "lm":
-        blocks = BlockBatches(side, batch_tokens=s.batch_tokens, context=s.context_length, seed=s.seed, streams=streams)
+        blocks = BlockBatches(side, batch_tokens=tokens, context=s.context_length, seed=s.seed, streams=streams)
         if not len(blocks.epoch(0)):
             raise _unusable(dataset, split, f"its text is shorter than --context-length {s.context_length} tokens")
         return blocks
-    texts = LabelledBatches(side, dataset.label_ids(split), batch_tokens=s.batch_tokens, max_length=s.max_length, seed=s.seed)
+    texts = LabelledBatches(side, dataset.label_ids(split), batch_tokens=tokens, max_length=s.max_length, seed=s.seed)
     if not len(texts.rows):
         raise _unusable(dataset, split, "all of its texts are empty")
     if len(texts.empty) or len(texts.cut):
@@ -44,7 +46,7 @@ def make_batches(
     return texts
 
 
-def _pairs(dataset: Dataset, split: str, settings: TrainSettings) -> PairBatches:
+def _pairs(dataset: Dataset, split: str, settings: TrainSettings, batch_tokens: int) -> PairBatches:
     languages = dataset.src, dataset.tgt
     src, tgt = (dataset.side(split, language) for language in languages)
     sampling = None
@@ -53,7 +55,7 @@ def _pairs(dataset: Dataset, split: str, settings: TrainSettings) -> PairBatches
     batches = PairBatches(
         src,
         tgt,
-        batch_tokens=settings.batch_tokens,
+        batch_tokens=batch_tokens,
         max_length=settings.max_length,
         seed=settings.seed,
         sampling=sampling,

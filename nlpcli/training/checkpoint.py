@@ -14,7 +14,7 @@ from torch import nn
 from nlpcli.errors import ArtifactError
 from nlpcli.files import write_bytes
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

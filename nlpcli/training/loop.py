@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Callable, Iterator
 
 import torch
@@ -18,6 +18,7 @@ from nlpcli.training.averaging import Ema
 from nlpcli.training.checkpoint import random_state, set_random_state
 from nlpcli.training.optimisation import Plateau, finish_gradients, learning_rate, set_learning_rate, teacher_forcing
 from nlpcli.training.prefetch import prefetched
+from nlpcli.training.processes import gathered
 from nlpcli.training.settings import TrainSettings
 from nlpcli.training.validation import Measured, Validation
 
@@ -111,6 +112,7 @@ class Trainer:
         self.ema = Ema(self.model, self.settings.ema) if self.settings.ema else None
         self.plateau = Plateau()
         self._carried: list[dict[str, torch.Tensor]] = []
+        self._processes: list[dict[str, Any]] = []  # what each process had at the last save point
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on, as tensors and plain values."""
@@ -120,10 +122,13 @@ class Trainer:
             "precision": self.fabric.strategy.precision.state_dict(),
             "ema": self.ema.state_dict() if self.ema else {},
             "plateau": asdict(self.plateau),
-            "carried": self._carried,
             "progress": asdict(self.progress),
-            "random": random_state(),
+            "processes": self._processes or [self._own_state()],
         }
+
+    def _own_state(self) -> dict[str, Any]:
+        """Return what no two processes have in common."""
+        return {"carried": to_cpu(self._carried), "pieces": self.progress.pieces, "random": random_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state()` returned."""
@@ -133,10 +138,10 @@ class Trainer:
         if self.ema:
             self.ema.load_state_dict(state["ema"])
         self.plateau = Plateau(**state["plateau"])
-        device = self.fabric.device
-        self._carried = [{name: x.to(device) for name, x in part.items()} for part in state["carried"]]
-        self.progress = Progress(**state["progress"])
-        set_random_state(state["random"])
+        own = state["processes"][self.fabric.global_rank]
+        self._carried = own["carried"]
+        self.progress = replace(Progress(**state["progress"]), pieces=own["pieces"])
+        set_random_state(own["random"])
 
     def recover(self, state: dict[str, Any]) -> None:
         """Go on from a saved state at half the learning rate.
@@ -162,7 +167,7 @@ class Trainer:
         """Train until a budget is used up, patience runs out or `stop` says so."""
         clock = time.monotonic() - self.progress.seconds
         if not self.progress.step:
-            yield SavePoint(0, final=False)
+            yield self._save_point()
         while True:
             epoch = self.batches.epoch(self.progress.epoch)
             self.progress.stopped = self._reason_to_stop(len(epoch))
@@ -175,22 +180,33 @@ class Trainer:
                 if isinstance(event, Diverged):  # the listener has put a saved state back
                     went_back = True
                     break
-                yield from self._after(len(epoch), clock)
-                if self.progress.stopped or self.stop():
+                asked = self.stop()
+                yield from self._after(len(epoch), clock, asked)
+                if self.progress.stopped or asked:
                     return
             if not went_back:
                 self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
 
-    def _after(self, batches_an_epoch: int, clock: float) -> Iterator[Event]:
+    def _after(self, batches_an_epoch: int, clock: float, asked: bool) -> Iterator[Event]:
         p = self.progress
         p.stopped = self._reason_to_stop(batches_an_epoch)
         if p.step % self.settings.eval_every == 0 or p.stopped:
             yield self._evaluate()
-            p.seconds = time.monotonic() - clock
+            p.seconds = self._seconds(clock)
             p.stopped = p.stopped or self._reason_to_stop(batches_an_epoch)
-            yield SavePoint(p.step, final=bool(p.stopped))
-        elif self.stop():
-            yield SavePoint(p.step, final=False)
+            yield self._save_point()
+        elif asked:
+            yield self._save_point()
+
+    def _save_point(self) -> SavePoint:
+        if self.fabric.world_size > 1:
+            self._processes = gathered(self.fabric, self._own_state())
+        return SavePoint(self.progress.step, final=bool(self.progress.stopped))
+
+    def _seconds(self, clock: float) -> float:
+        """Return the seconds of training; where they end a run, those of the first process, so that all end together."""
+        seconds = time.monotonic() - clock
+        return self.fabric.broadcast(seconds) if self.settings.max_minutes else seconds
 
     def _loaded(self, epoch: list[Any]) -> Iterator[list[Any]]:
         """Yield the batches of each step that is left of an epoch, loaded ahead."""
@@ -221,7 +237,7 @@ class Trainer:
         if p.unusable >= (UNUSABLE_16 if s.precision == "16" else UNUSABLE):
             return Diverged(p.step)
         p.step, p.batch, p.count = p.step + 1, p.batch + len(batches), p.count + count
-        p.seconds = time.monotonic() - clock
+        p.seconds = self._seconds(clock)
         return Step(p.step, loss, norm, rate, count, p.seconds, share)
 
     def _gradients(self, batches: list[Any], count: int, share: float) -> float:
@@ -237,7 +253,7 @@ class Trainer:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             set_random_state(before)
-            self._carried = carried
+            self._carried = halved(carried)
             self.progress.pieces *= 2
             console.warn(
                 f"out of memory: from now on a batch is computed in {self.progress.pieces} pieces, with the same result"
@@ -266,13 +282,14 @@ class Trainer:
     def _pieces(self, batch: Any) -> Iterator[tuple[Any, float]]:
         """Cut a batch by rows, for this process and for memory; each part with the weight of its loss.
 
-        A process for which no row is left computes one without weight, as all must take part in every step.
+        The rows of a process do not depend on how many pieces it needs. If none is left for a piece it computes the first one
+        without weight, as all processes must take part in every step.
         """
-        cuts = self.fabric.world_size * self.progress.pieces
-        for i in range(self.progress.pieces):
-            first = self.fabric.global_rank * self.progress.pieces + i
+        ranks, pieces = self.fabric.world_size, self.progress.pieces
+        for i in range(pieces):
+            first = self.fabric.global_rank + i * ranks
             left = first < len(batch[0])
-            yield rows_of(batch, slice(first, None, cuts) if left else slice(0, 1)), float(left)
+            yield rows_of(batch, slice(first, None, ranks * pieces) if left else slice(0, 1)), float(left)
 
     def _put_back(self, piece: int) -> None:
         if isinstance(self.model, LanguageModel) and self._carried:
@@ -291,19 +308,30 @@ class Trainer:
         batch = self.batches.load(epoch[p.batch], p.step)
         p.step += 1
         p.epoch, p.batch = (p.epoch, p.batch + 1) if p.batch + 1 < len(epoch) else (p.epoch + 1, 0)
-        self.model.train()
         set_learning_rate(self.optimizer, rate)
-        loss = self._gradients([batch], batch.count, 0.0)
+        loss = self.gradients_of(batch)
         finish_gradients(self.fabric, self._wrapped, self._optimizer, self.settings)
         self._optimizer.step()
         self._optimizer.zero_grad()
         return loss
 
+    def gradients_of(self, batch: Any) -> float:
+        """Add the gradients of one batch to those there are, and return its mean loss.
+
+        Raises:
+            RuntimeError: out of memory (see `out_of_memory`).
+        """
+        self.model.train()
+        return self._try_gradients([batch], batch.count, 0.0)
+
     def _evaluate(self) -> Evaluation:
         p = self.progress
         self.model.eval()
-        with self.ema.applied(self.model) if self.ema else nullcontext():
-            measured = self.measure(self.model)
+        measured: Any = None
+        if not self.fabric.global_rank:
+            with self.ema.applied(self.model) if self.ema else nullcontext():
+                measured = self.measure(self.model)
+        measured = self.fabric.broadcast(measured)  # what ends a run must be the same for all processes
         if self.settings.schedule == "plateau" and self.plateau.observe(measured.loss):
             console.info(f"step {p.step:,}: no better loss; the learning rate is now {self.plateau.scale:g} times its peak")
         value = measured.value(self.settings.best_by)
@@ -335,6 +363,16 @@ class Trainer:
 def rows_of(batch: Any, rows: slice) -> Any:
     """Return some rows of a batch: of each tensor in it."""
     return type(batch)(*(x[rows] if isinstance(x, torch.Tensor) else x for x in batch))
+
+
+def halved(carried: list[dict[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
+    """Cut the carried state of each piece in two, as `Trainer._pieces` cuts the rows: first all even ones, then all odd."""
+    return [{name: x[odd::2] for name, x in piece.items()} for odd in (0, 1) for piece in carried]
+
+
+def to_cpu(carried: list[dict[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
+    """Copy the carried state off a GPU, where it is no use to another process."""
+    return [{name: x.cpu() for name, x in piece.items()} for piece in carried]
 
 
 def out_of_memory(e: BaseException) -> bool:

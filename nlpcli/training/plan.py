@@ -10,11 +10,12 @@ import torch
 from nlpcli import artifacts
 from nlpcli.corpus.names import find_corpus
 from nlpcli.models.config import TASKS, Task
-from nlpcli.models.load import build_model, check, sizes
+from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.vocabulary import LARGEST_DEFAULT
-from nlpcli.training.train import default_out, resolve, split_settings
+from nlpcli.training.resolve import check_early, resolve, split_settings
+from nlpcli.training.train import default_out
 
 
 def plan(
@@ -52,7 +53,7 @@ def plan(
     else:
         chosen = _task(architecture, task)
         found = Tokenizer.load(tokenizer) if tokenizer else None
-        check(architecture, model, chosen, found)
+        check_early(architecture, chosen, preset, settings, found)
         facts["input"] = _text(data, chosen, src, tgt)
         inputs, outputs = sizes(found, 2 * (chosen == "classify")) if found else (LARGEST_DEFAULT, LARGEST_DEFAULT)
     with torch.device("meta"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,8 +65,9 @@ class ProgressLine:
 
     @property
     def loss(self) -> float:
-        """Mean loss of the recent steps."""
-        return sum(s.loss for s in self.recent) / len(self.recent)
+        """Mean loss of the recent steps, without those that were left out."""
+        losses = [s.loss for s in self.recent if math.isfinite(s.loss)]
+        return sum(losses) / len(losses) if losses else math.nan
 
     @property
     def speed(self) -> float:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 from nlpcli import console
 from nlpcli.artifacts import Artifact, Draft
@@ -20,14 +23,17 @@ from nlpcli.tokenization.dataset import Dataset
 from nlpcli.training.averaging import average
 from nlpcli.training.batches import make_batches
 from nlpcli.training.checkpoint import load_state, save_weights
-from nlpcli.training.interrupts import StopRequest, resume_command, stop_on_signals
+from nlpcli.training.interrupts import resume_command, stop_on_signals
 from nlpcli.training.loop import Diverged, Evaluation, SavePoint, Step, Trainer
 from nlpcli.training.optimisation import initialise, make_optimizer
+from nlpcli.training.processes import stop_together
 from nlpcli.training.report import LOG, LOG_EVERY, UNITS, Checkpoints, MetricsLog, ProgressLine
 from nlpcli.training.settings import STATE, TrainSettings, differences
 from nlpcli.training.transfer import load_embeddings
 from nlpcli.training.validation import ClassificationValidation, LanguageValidation, TranslationValidation, Validation
 
+FORMATS = {"32": "float32", "bf16": "bfloat16", "16": "float16"}
+TIMEOUT = timedelta(days=1)  # of a process with another, which may be making a dataset, or measuring the model
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -39,7 +45,7 @@ def make_fabric(settings: TrainSettings, device: str, precision: str) -> Fabric:
         accelerator=device,
         devices=settings.devices,
         num_nodes=settings.num_nodes,
-        strategy="ddp" if several else "auto",
+        strategy=DDPStrategy(timeout=TIMEOUT) if several else "auto",
         precision=PRECISIONS[precision],
     )
 
@@ -54,6 +60,7 @@ def run(fabric: Fabric, draft: Draft, dataset: Dataset, model_config: Any, setti
     draft.logs.add(LOG)
     config = draft.manifest.config
     trainer = make_trainer(fabric, dataset, config, model_config, settings)
+    _announce(trainer, config)
     checkpoints = Checkpoints(draft.path, config, [i.id for i in draft.manifest.inputs], keep=settings.average_checkpoints)
     if draft.resumed:
         _take_up(trainer, checkpoints)
@@ -73,10 +80,10 @@ def run(fabric: Fabric, draft: Draft, dataset: Dataset, model_config: Any, setti
             line.close()
             log.close()
             checkpoints.close()
-        if stop.signum is not None and not trainer.progress.stopped:
+        if not trainer.progress.stopped:
             raise Interrupted(
                 f"interrupted at step {trainer.progress.step}; the state is saved in {draft.path}",
-                signum=stop.signum,
+                signum=stop.signum or signal.SIGTERM,  # or another process was asked
                 fix=resume_command(),
             )
     draft.scratch |= {STATE, *(path.name for path in checkpoints.evaluations())}
@@ -100,14 +107,6 @@ def follow(fabric: Fabric, folder: Path, dataset: Dataset, resolved: Any) -> Non
                 fabric.barrier("recovered")
 
 
-def stop_together(fabric: Fabric, stop: StopRequest) -> bool:
-    """Tell whether any process was asked to stop, so that all of them stop at the same step."""
-    if fabric.world_size == 1:
-        return stop()
-    asked = fabric.all_reduce(torch.tensor(float(stop()), device=fabric.device), reduce_op="sum")
-    return bool(asked)
-
-
 def make_trainer(
     fabric: Fabric, dataset: Dataset, config: dict[str, Any], model_config: Any, settings: TrainSettings
 ) -> Trainer:
@@ -124,11 +123,18 @@ def make_trainer(
     train, valid = (make_batches(dataset, split, task, settings, streams) for split in ("train", "valid"))
     optimizer = make_optimizer(model, settings)
     load_embeddings(model, optimizer, dataset, settings)
-    console.info(
-        f"model: {architecture} ({task}), {sum(p.numel() for p in model.parameters()):,} parameters, {config['device']}, "
-        f"{ {'bf16': 'bfloat16', '16': 'float16'}.get(config['precision'], 'float32') }, {len(train.epoch(0)):,} batches an epoch"
-    )
+    if settings.compile:
+        torch._dynamo.config.suppress_errors = True  # what fails runs as it is
+        model.compile(dynamic=True)
+    if fabric.global_rank:
+        torch.manual_seed(settings.seed + fabric.global_rank)  # dropout is not the same in every process
     return Trainer(fabric, model, optimizer, train, settings, _validation(dataset, valid, settings, fabric.device))
+
+
+def _announce(trainer: Trainer, config: dict[str, Any]) -> None:
+    parameters, batches = sum(p.numel() for p in trainer.model.parameters()), len(trainer.batches.epoch(0))
+    what, form = f"{config['architecture']} ({config['task']})", FORMATS[config["precision"]]
+    console.info(f"model: {what}, {parameters:,} parameters, {config['device']}, {form}, {batches:,} batches an epoch")
 
 
 def _validation(dataset: Dataset, valid: Any, settings: TrainSettings, device: torch.device) -> Validation:

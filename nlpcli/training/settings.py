@@ -27,7 +27,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_minutes: Annotated[
         Union[Positive, None], Meta(description="… or so many minutes of training, whichever comes first.")
     ] = None
-    batch_tokens: Annotated[Count, Meta(description="Tokens a batch, padding included.")] = 4096
+    batch_tokens: Annotated[
+        Union[Count, Literal["auto"]],
+        Meta(description="Tokens a batch, padding included; auto: as many as memory holds and speed gains from."),
+    ] = 4096
     accumulate: Annotated[Count, Meta(description="Batches whose gradients are added up for one step.")] = 1
     max_length: Annotated[
         Count, Meta(description="Pairs with more tokens on a side are left out, and counted; texts to classify are cut.")
@@ -94,7 +97,9 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "32", "bf16", "16"],
         Meta(description="Number format of matrix products; auto: bf16 where the processor has it."),
     ] = "auto"
-    compile: Annotated[bool, Meta(description="Compile the model (torch.compile); goes on without where that fails.")] = False
+    compile: Annotated[bool, Meta(description="Compile the model (torch.compile); what cannot be compiled runs as it is.")] = (
+        False
+    )
 
 
 STATE = "state.pt"  # what an unfinished run is taken up from

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import msgspec
+from typing import Any, Callable, ContextManager, Literal, NamedTuple
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact
-from nlpcli.config import checked
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.devices import pick_device, pick_precision
 from nlpcli.errors import ArtifactError, OutputExists, UsageError
-from nlpcli.models.config import CONFIGS, TASKS, Config, Task
-from nlpcli.models.load import check
+from nlpcli.models.config import TASKS
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.encode import encode_dataset
 from nlpcli.tokenization.train import train_tokenizer
-from nlpcli.training.presets import Preset, choose_preset, preset_settings
+from nlpcli.training.presets import Preset
 from nlpcli.training.range_test import RangeTest, range_test
+from nlpcli.training.resolve import Resolved, batch_tokens_before, check_early, resolve, split_settings, with_batch_tokens
 from nlpcli.training.settings import STATE, TrainSettings, differences
 
 COMMAND = "nlpcli train"
@@ -49,15 +46,6 @@ class Trained:
     valid_accuracy: float | None = None
     tokens_per_second: float | None = None
     texts_per_second: float | None = None
-
-
-class Resolved(NamedTuple):
-    """All settings of a run: the model's, training's, the flat table of both, and where each came from."""
-
-    model: Config
-    training: TrainSettings
-    config: dict[str, Any]
-    sources: dict[str, str]
 
 
 def train(
@@ -103,52 +91,53 @@ def train(
         RunFailed: the training diverged.
     """
     model_config, train_settings = split_settings(architecture, settings)  # what is out of range ends it here
-    check(architecture, model_config, TASKS_OF[architecture] if task == "auto" else task)
+    if task == "auto" and len(TASKS[architecture]) == 1:
+        task = TASKS[architecture][0]
+    check_early(architecture, task, preset, settings, None)
     out = Path(out) if out else default_out(data, architecture)
     device = pick_device(train_settings.device)
     precision = pick_precision(train_settings.precision, device)
     if not find_learning_rate:
         _refuse_existing(out, force, resume)
-    fabric = None
-    if train_settings.devices * train_settings.num_nodes > 1:
-        fabric = _launch(train_settings, device, precision)
     source = _Source(data, tokenizer, task, src, tgt, lang, column, text_column, label_column, encoding, fold)
     joint = getattr(model_config, "tie_embeddings", "") == "all"
-    if fabric is not None:
-        with fabric.rank_zero_first():
-            dataset = Dataset.load(_dataset(source, out, joint=joint))
-    else:
-        dataset = Dataset.load(_dataset(source, out, joint=joint))
-    _check_tokenizer(dataset, tokenizer)
-    resolved = resolve(architecture, dataset, preset, settings, config_source or {})
-    inputs = [dataset.artifact.as_input("dataset", out)]
-    if resolved.training.embeddings:
-        from nlpcli.training.transfer import embedding_inputs
+    fabric, together = _launch(train_settings, device, precision)
+    with together:
+        dataset = Dataset.load(_once(fabric, lambda: _dataset(source, out, joint=joint)))
+        _check_tokenizer(dataset, tokenizer)
+        resolved = resolve(architecture, dataset, preset, settings, config_source or {})
+        inputs = [dataset.artifact.as_input("dataset", out)]
+        if resolved.training.embeddings:
+            from nlpcli.training.transfer import embedding_inputs
 
-        inputs += embedding_inputs(resolved.training, out)
-    if resume == "auto" and artifacts.is_artifact(out) and not find_learning_rate:
-        return _already_finished(out, resolved.config, [i.id for i in inputs])
-    from nlpcli.training import run as running  # Fabric takes seconds to import; what is refused is refused before
+            inputs += embedding_inputs(resolved.training, out)
+        if resume == "auto" and artifacts.is_artifact(out) and not find_learning_rate:
+            if resolved.training.batch_tokens == "auto" and (tokens := batch_tokens_before(out)):
+                resolved = with_batch_tokens(resolved, tokens)
+            return _already_finished(out, resolved.config, [i.id for i in inputs])
+        from nlpcli.training import run as running  # Fabric takes seconds to import; what is refused is refused before
 
-    fabric = fabric or running.make_fabric(resolved.training, device, precision)
-    if find_learning_rate:
-        return _range_test(running.make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training))
-    if fabric.global_rank:
-        running.follow(fabric, artifacts.partial_path(out), dataset, resolved)
-        sys.exit(0)  # the first process says what came of it
-    with artifacts.create(
-        out,
-        "model",
-        command=f"{COMMAND} {architecture}",
-        config=resolved.config,
-        config_source=resolved.sources,
-        inputs=inputs,
-        seed=resolved.training.seed,
-        force=force,
-        keep=True,
-        resume=resume == "auto",
-    ) as draft:
-        return _announced(_result(running.run(fabric, draft, dataset, resolved.model, resolved.training)))
+        fabric = fabric or running.make_fabric(resolved.training, device, precision)
+        if resolved.training.batch_tokens == "auto":
+            tokens = batch_tokens_before(out) if resume == "auto" else None
+            resolved = with_batch_tokens(resolved, tokens or _find_batch_tokens(fabric, dataset, resolved))
+        if find_learning_rate:
+            return _range_test(running.make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training))
+        if fabric.global_rank:
+            return running.follow(fabric, artifacts.partial_path(out), dataset, resolved)
+        with artifacts.create(
+            out,
+            "model",
+            command=f"{COMMAND} {architecture}",
+            config=resolved.config,
+            config_source=resolved.sources,
+            inputs=inputs,
+            seed=resolved.training.seed,
+            force=force,
+            keep=True,
+            resume=resume == "auto",
+        ) as draft:
+            return _announced(_result(running.run(fabric, draft, dataset, resolved.model, resolved.training)))
 
 
 def default_out(data: str, architecture: str) -> Path:
@@ -157,51 +146,17 @@ def default_out(data: str, architecture: str) -> Path:
     return Path("work") / name / architecture
 
 
-def split_settings(architecture: str, settings: dict[str, Any]) -> tuple[Config, TrainSettings]:
-    """Return the settings of the model and those of training, checked.
+def _find_batch_tokens(fabric: Any, dataset: Dataset, resolved: Resolved) -> int:
+    from nlpcli.training.batch_size import find_batch_tokens
+    from nlpcli.training.run import make_trainer
 
-    Raises:
-        UsageError: an unknown architecture or setting, or a value out of range.
-    """
-    if architecture not in CONFIGS:
-        raise UsageError(f"unknown architecture: {architecture}", fix=f"choose one of {', '.join(CONFIGS)}")
-    model_class = CONFIGS[architecture]
-    of_model = {k: v for k, v in settings.items() if k in model_class.__struct_fields__}
-    of_training = {k: v for k, v in settings.items() if k in TrainSettings.__struct_fields__}
-    unknown = sorted(set(settings) - set(of_model) - set(of_training))
-    if unknown:
-        raise UsageError(f"unknown setting(s): {', '.join(unknown)}", fix=f"see nlpcli train {architecture} --help")
-    return checked(model_class, of_model), checked(TrainSettings, of_training)
+    def make(tokens: int) -> Any:
+        tried = with_batch_tokens(resolved, tokens)
+        return make_trainer(fabric, dataset, tried.config, tried.model, tried.training)
 
-
-def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[str, Any], sources: dict[str, str]) -> Resolved:
-    """Fill in the preset, check that everything works together, and return the settings with their sources.
-
-    Raises:
-        UsageError: settings that cannot work; a task that the architecture does not do.
-    """
-    device = pick_device(settings.get("device", "auto"))
-    rows = len(dataset.side("train", dataset.languages[0])) if "train" in dataset.splits else 0
-    chosen = choose_preset(preset, architecture, rows, device)
-    from_preset = {
-        name: value for name, value in preset_settings(chosen, architecture, dataset.task, rows).items() if name not in settings
-    }
-    why = "" if preset != "auto" else f", for {rows:,} rows on {device}"
-    console.info(f"preset: {chosen}{why}")
-    model, training = split_settings(architecture, {**from_preset, **settings})
-    check(architecture, model, dataset.task, dataset.tokenizer)
-    facts = {
-        "architecture": architecture,
-        "task": dataset.task,
-        "tokenizer_id": dataset.tokenizer.id,
-        "preset": chosen,
-        **({"src": dataset.src, "tgt": dataset.tgt} if dataset.task == "translation" else {"lang": dataset.languages[0]}),
-        **({"labels": dataset.labels} if dataset.task == "classify" else {}),
-    }
-    plain = [msgspec.json.decode(msgspec.json.encode(part)) for part in (model, training)]
-    on = {"device": device, "precision": pick_precision(training.precision, device)}
-    config = {**facts, **plain[0], **plain[1], **on}
-    return Resolved(model, training, config, {**sources, **dict.fromkeys(from_preset, "preset")})
+    if fabric.world_size > 1:  # each process would find another number
+        raise UsageError("--batch-tokens auto is for one process", fix="find it without --devices, then give the number")
+    return find_batch_tokens(make)
 
 
 class _Source(NamedTuple):
@@ -220,18 +175,24 @@ class _Source(NamedTuple):
     fold: str | None
 
 
-TASKS_OF: dict[str, Task] = {name: tasks[0] for name, tasks in TASKS.items()}
-
-
-def _launch(settings: TrainSettings, device: str, precision: str) -> Any:
-    """Start the other processes, or find them where torchrun has started them."""
+def _launch(settings: TrainSettings, device: str, precision: str) -> tuple[Any, ContextManager[None]]:
+    """Start the other processes, or find them where torchrun has started them; return what they train in together."""
+    if settings.devices * settings.num_nodes == 1:
+        return None, nullcontext()
+    from nlpcli.training.processes import in_step
     from nlpcli.training.run import make_fabric
 
     fabric = make_fabric(settings, device, precision)
     fabric.launch()
-    if fabric.global_rank:
-        console.set_level(console.QUIET)
-    return fabric
+    return fabric, in_step(fabric)
+
+
+def _once(fabric: Any, make: Callable[[], Path]) -> Path:
+    if fabric is None:
+        return make()
+    from nlpcli.training.processes import made_by_first
+
+    return made_by_first(fabric, make)
 
 
 def _refuse_existing(out: Path, force: bool, resume: Resume) -> None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nlpcli.decoding.search import Hypothesis, beam_search
-from nlpcli.models import ARCHITECTURES
 from nlpcli.models.base import Memory, State, TranslationModel
+from nlpcli.models.config import CONFIGS
+from nlpcli.models.load import build_model
 from nlpcli.tokenization.batches import Batch, pad
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
 
@@ -25,6 +26,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "gru": ("seq2seq", {"cell": "gru", "context": "first"}),
     "additive": ("attention", {"attention": "additive"}),
     "input-feeding": ("attention", {"cell": "lstm", "attention": "dot", "input_feeding": True}),
+    "coverage": ("attention", {"attention": "concat", "coverage": True}),
+    "transformer": ("transformer", {"encoder_layers": 1, "decoder_layers": 2, "positions": "rotary"}),
 }
 EITHER = pytest.mark.parametrize("kind", MODELS)
 
@@ -36,16 +39,17 @@ def build(kind: str, vocab: int = 14, eos: float = 0.0) -> Any:
     `eos` makes it end them more (> 0) or less readily.
     """
     architecture, options = MODELS[kind]
-    module = ARCHITECTURES[architecture]
+    sizes = {"d_ff": 8, "num_heads": 2} if architecture == "transformer" else {"d_embed": 8}
+    config: Any = CONFIGS[architecture](d_model=8, tie_embeddings="none", dropout=0.0, **sizes, **options)
     torch.manual_seed(5)
-    model = module.build(module.Config(d_embed=8, d_model=8, tie_embeddings="none", dropout=0.0, **options), 14, vocab).double()
+    model = build_model(architecture, config, "translation", 14, vocab).double()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     tgt = [[4 + i % (vocab - 4) for i in ids] for ids in SRC]
     src_bs, lengths_b = pad([[*ids, EOS] for ids in SRC])
     batch = Batch(src_bs, lengths_b, pad([[BOS, *ids] for ids in tgt])[0], pad([[*ids, EOS] for ids in tgt])[0])
     for _ in range(30):
         optimizer.zero_grad()
-        model(batch)[0].backward()
+        model(batch).backward()
         optimizer.step()
     with torch.no_grad():
         model.output.bias[EOS] += eos

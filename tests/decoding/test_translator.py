@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from nlpcli.artifacts import open_artifact
 from nlpcli.decoding.translator import LENGTH_EXTRA, LENGTH_FACTOR, Translator
-from nlpcli.models import build_model, seq2seq
 from nlpcli.models.base import Memory, State, TranslationModel
+from nlpcli.models.config import Seq2SeqConfig
+from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.tokenizer import EOS, Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
@@ -186,7 +187,7 @@ def test_broken_bytes_still_are_text(loaded: Translator) -> None:
 def test_a_source_with_characters_outside_the_vocabulary_is_marked(tiny_corpus: Path, tmp_path: Path) -> None:
     made = train_tokenizer(data=str(tiny_corpus), out=tmp_path / "tokenizer", byte_fallback=False, src="ko", tgt="en")
     tokenizer = Tokenizer.load(made.path)
-    model = build_model("seq2seq", seq2seq.Config(d_embed=8, d_model=8), tokenizer, "ko", "en").eval()
+    model = build_model("seq2seq", Seq2SeqConfig(d_embed=8, d_model=8), "translation", *sizes(tokenizer)).eval()
     found = Translator(model, tokenizer, "ko", "en").translate(["저는 갑니다.", "저는 😀 갑니다.", "", "저는 갑니다."])
     assert [t.unknown for t in found] == [False, True, False, False]
 

@@ -19,7 +19,7 @@ from .tiny import CLASSES, LABELS, SRC, SRC_VOCAB, build, texts_of, variants
 pytestmark = pytest.mark.parametrize(("architecture", "settings"), variants("classify"))
 
 B = len(SRC)
-CLOSE = {"rtol": 0, "atol": 1e-12}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-12}
 
 
 def logits_of(model: Any, batch: TextBatch) -> torch.Tensor:

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from nlpcli.models.base import PLAIN, LanguageModel, Objective
 from nlpcli.models.load import tied_names
+from nlpcli.tokenization.blocks import BlockBatch
 from nlpcli.tokenization.tokenizer import EOS, PAD
 from nlpcli.training.checkpoint import save_weights
 
-from .tiny import SRC_VOCAB, Block, block_of, build, stream_of, variants
+from .tiny import SRC_VOCAB, block_of, build, stream_of, variants
 
 every = pytest.mark.parametrize(("architecture", "settings"), variants("lm"))
 recurrent = pytest.mark.parametrize(("architecture", "settings"), [v for v in variants("lm") if v.values[0] == "rnn"])
-CLOSE = {"rtol": 0, "atol": 1e-12}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-12}
 
 
 def logits_of(model: LanguageModel, ids_bt: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ def test_the_loss_is_the_summed_surprise(architecture: str, settings: dict[str, 
 def test_padding_at_the_end_of_a_row_costs_nothing(architecture: str, settings: dict[str, Any]) -> None:
     model, ids = build(architecture, settings, "lm").double(), stream_of(2, 10)
     alone = sum(model(block_of(ids[i : i + 1, :length])).item() for i, length in enumerate((10, 6)))
-    block = Block(ids[:, :-1].clone(), ids[:, 1:].clone(), True)
+    block = BlockBatch(ids[:, :-1].clone(), ids[:, 1:].clone(), True)
     block.in_bt[1, 5:], block.out_bt[1, 5:] = PAD, PAD
     assert model(block).item() == pytest.approx(alone, rel=1e-12)
 

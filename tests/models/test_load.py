@@ -15,7 +15,9 @@ from torch import Tensor
 from nlpcli import artifacts
 from nlpcli.artifacts import Artifact, open_artifact
 from nlpcli.errors import ArtifactError, UsageError
-from nlpcli.models import attention, build_model, check, load_model, seq2seq
+from nlpcli.models import attention
+from nlpcli.models.config import CONFIGS, TASKS, AttentionConfig, RnnConfig, Seq2SeqConfig, TransformerConfig
+from nlpcli.models.load import build_model, check, load_model, sizes
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
@@ -69,18 +71,63 @@ def test_another_tokenizer_is_refused_by_id(learnt: Learnt) -> None:
     assert "0123456789abcdef" in refusal.value.cause
 
 
+def refused(architecture: str, task: Any, tokenizer: Tokenizer | None = None, **settings: Any) -> str:
+    with pytest.raises(UsageError, match="these settings cannot work") as refusal:
+        check(architecture, CONFIGS[architecture](**settings), task, tokenizer)
+    assert refusal.value.fix
+    return refusal.value.cause
+
+
 def test_settings_that_cannot_work_are_refused_all_at_once(tiny_tokenizer: Path) -> None:
     separate = Tokenizer.load(tiny_tokenizer)
-    config = seq2seq.Config(d_model=15, bidirectional=True, tie_embeddings="all")
-    with pytest.raises(UsageError) as refusal:
-        build_model("seq2seq", config, separate, "ko", "en")
-    assert "--d-model 15 is odd" in refusal.value.cause
-    assert "--tie-embeddings all" in refusal.value.cause
+    cause = refused("seq2seq", "translation", separate, d_model=15, bidirectional=True, tie_embeddings="all")
+    assert "--d-model 15 is odd" in cause
+    assert "--tie-embeddings all" in cause
+
+
+REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
+    ("rnn", "lm", {"d_embed": 8, "d_model": 16}, "--tie-embeddings needs --d-embed 8 and --d-model 16 to be equal"),
+    ("rnn", "classify", {"d_model": 15}, "--d-model 15 is odd"),
+    ("attention", "translation", {"attention": "additive", "input_feeding": True}, "--input-feeding is Luong's"),
+    ("attention", "translation", {"attention": "dot", "coverage": True}, "not --attention dot"),
+    ("transformer", "lm", {"d_model": 10, "num_heads": 4}, "--num-heads 4 does not divide --d-model 10"),
+    ("transformer", "lm", {"d_model": 12, "num_heads": 4, "positions": "rotary"}, "but a head has 3"),
+    ("transformer", "lm", {"num_heads": 4, "num_kv_heads": 3}, "--num-kv-heads 3 does not divide --num-heads 4"),
+    ("transformer", "lm", {"d_model": 15, "num_heads": 5}, "--positions sinusoidal needs an even --d-model, not 15"),
+]
+
+
+@pytest.mark.parametrize(("architecture", "task", "settings", "cause"), REFUSED, ids=str)
+def test_each_of_them_is_named(architecture: str, task: Any, settings: dict[str, Any], cause: str) -> None:
+    assert cause in refused(architecture, task, **settings)
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+@pytest.mark.parametrize("task", ["translation", "lm", "classify"])
+def test_an_architecture_does_its_own_tasks_alone(architecture: str, task: Any) -> None:
+    if task in TASKS[architecture]:
+        check(architecture, CONFIGS[architecture](), task)
+        model = build_model(architecture, CONFIGS[architecture](), task, 30, 30)
+        assert model.output.out_features == 30
+        assert model.embeddings()[0].num_embeddings == 30
+    else:
+        assert f"{architecture} does not do {task}, but " in refused(architecture, task)
 
 
 def test_settings_that_can_work_are_not_refused(tiny_corpus: Path, tiny_tokenizer: Path) -> None:
-    check(seq2seq.Config(d_model=15, bidirectional=False), Tokenizer.load(tiny_tokenizer))
+    separate = Tokenizer.load(tiny_tokenizer)
+    check("seq2seq", Seq2SeqConfig(d_model=15, bidirectional=False), "translation", separate)
+    check("rnn", RnnConfig(d_embed=15, d_model=15), "lm")  # which reads in one direction
+    check("transformer", TransformerConfig(d_model=15, num_heads=5, positions="alibi"), "lm")
     made = train_tokenizer(data=str(tiny_corpus), out=Path("joint"), joint=True, src="ko", tgt="en")
     joint = Tokenizer.load(made.path)
-    model = build_model("attention", attention.Config(d_embed=8, d_model=8, tie_embeddings="all"), joint, "ko", "en")
+    config = AttentionConfig(d_embed=8, d_model=8, tie_embeddings="all")
+    check("attention", config, "translation", joint)
+    model = build_model("attention", config, "translation", *sizes(joint))
     assert model.output.out_features == joint.vocab_size("ko") == joint.vocab_size("en")
+
+
+def test_sizes_are_those_of_what_is_read_and_of_what_is_predicted(tiny_tokenizer: Path) -> None:
+    tokenizer = Tokenizer.load(tiny_tokenizer)
+    assert sizes(tokenizer) == (tokenizer.vocab_size("ko"), tokenizer.vocab_size("en"))
+    assert sizes(tokenizer, 3) == (tokenizer.vocab_size("ko"), 3)

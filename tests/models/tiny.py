@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
-from typing import Annotated, Any, Iterator, Literal, NamedTuple, Sequence, get_args, get_origin
+from typing import Annotated, Any, Iterator, Literal, Sequence, get_args, get_origin
 
 import msgspec
 import pytest
@@ -14,7 +14,8 @@ from nlpcli.errors import UsageError
 from nlpcli.models.config import CONFIGS, TASKS, Task
 from nlpcli.models.load import build_model, check
 from nlpcli.tokenization.batches import Batch, TextBatch, pad
-from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
+from nlpcli.tokenization.blocks import BlockBatch
+from nlpcli.tokenization.tokenizer import BOS, EOS
 
 SMALL = {"d_embed": 12, "d_model": 16, "d_ff": 24, "max_positions": 40, "num_filters": 7}
 SMALL_LM = {**SMALL, "d_embed": 16}  # embedding and output may be tied
@@ -37,18 +38,6 @@ USED_BY: dict[tuple[str, Task], set[str]] = {  # of architectures whose settings
 SRC = [[5, 9, 4], [7], [22, 21, 6, 8, 10, 11], [12, 13], [5, 9, 9, 4], [14, 7, 15], [16, 17, 18, 19, 20], [10, 4]]
 TGT = [[4, 5, 6, 7], [8], [9, 10], [19, 12, 13, 14, 15], [4, 5, 5], [16, 17, 18], [8, 8, 4, 11, 6], [7, 13]]
 LABELS = [0, 1, 2, 3, 3, 2, 1, 0]
-
-
-class Block(NamedTuple):
-    """Rows of streams, each token beside the next one; `first` begins the streams anew."""
-
-    in_bt: Tensor
-    out_bt: Tensor
-    first: bool
-
-    @property
-    def count(self) -> int:  # type: ignore[override]
-        return int((self.out_bt != PAD).sum())
 
 
 def settings_of(config_class: Any, used: set[str] | None = None) -> dict[str, list[Any]]:
@@ -138,9 +127,9 @@ def stream_of(rows: int, length: int, seed: int = 0) -> Tensor:
     return torch.randint(EOS + 1, SRC_VOCAB, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
-def block_of(stream: Tensor, first: bool = True) -> Block:
+def block_of(stream: Tensor, first: bool = True) -> BlockBatch:
     """Set each token of rows beside the next one."""
-    return Block(stream[:, :-1], stream[:, 1:], first)
+    return BlockBatch(stream[:, :-1], stream[:, 1:], first)
 
 
 def features_of(model: Any, batch: Batch) -> Tensor:

@@ -18,7 +18,7 @@ from nlpcli.tokenization.tokenizer import EOS
 from .tiny import build
 
 Array = NDArray[np.float64]
-CLOSE = {"rtol": 0, "atol": 1e-12}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-12}
 CELLS = ["rnn", "lstm", "gru"]
 
 

@@ -137,7 +137,7 @@ def test_a_hostile_pickle_is_not_executed(form: str) -> None:
     if form == "a plain pickle":
         STATE.write_bytes(pickle.dumps(Hostile()))
     else:
-        torch.save({"format": 1, "progress": Hostile()}, STATE)
+        torch.save({"format": 2, "progress": Hostile()}, STATE)
     with pytest.raises(ArtifactError):
         load_state(STATE)
     assert names() == ["state.pt"]

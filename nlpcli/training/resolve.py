@@ -1,0 +1,113 @@
+"""From what the user said to all settings of a run: bounds, preset, combinations, and where each value came from."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nlpcli import artifacts, console
+from nlpcli.config import checked
+from nlpcli.devices import pick_device, pick_precision
+from nlpcli.errors import UsageError
+from nlpcli.models.config import CONFIGS, TASKS, Config
+from nlpcli.models.load import check
+from nlpcli.tokenization.dataset import Dataset
+from nlpcli.tokenization.tokenizer import Tokenizer
+from nlpcli.training.presets import SIZES, Preset, choose_preset, preset_settings
+from nlpcli.training.settings import STATE, TrainSettings
+
+
+class Resolved(NamedTuple):
+    """All settings of a run: the model's, training's, the flat table of both, and where each came from."""
+
+    model: Config
+    training: TrainSettings
+    config: dict[str, Any]
+    sources: dict[str, str]
+
+
+def split_settings(architecture: str, settings: dict[str, Any]) -> tuple[Config, TrainSettings]:
+    """Return the settings of the model and those of training, checked.
+
+    Raises:
+        UsageError: an unknown architecture or setting, or a value out of range.
+    """
+    if architecture not in CONFIGS:
+        raise UsageError(f"unknown architecture: {architecture}", fix=f"choose one of {', '.join(CONFIGS)}")
+    model_class = CONFIGS[architecture]
+    of_model = {k: v for k, v in settings.items() if k in model_class.__struct_fields__}
+    of_training = {k: v for k, v in settings.items() if k in TrainSettings.__struct_fields__}
+    unknown = sorted(set(settings) - set(of_model) - set(of_training))
+    if unknown:
+        raise UsageError(f"unknown setting(s): {', '.join(unknown)}", fix=f"see nlpcli train {architecture} --help")
+    return checked(model_class, of_model), checked(TrainSettings, of_training)
+
+
+def check_early(architecture: str, task: str, preset: Preset, settings: dict[str, Any], tokenizer: Tokenizer | None) -> None:
+    """Refuse, before text is read, what cannot work whichever preset is chosen and whatever the data is for.
+
+    Raises:
+        UsageError: settings that cannot work.
+    """
+    problem = None
+    tasks = TASKS[architecture] if task == "auto" else (task,)
+    names = list(SIZES[architecture]) if preset == "auto" else [choose_preset(preset, architecture, 0, "cpu")]
+    for name, one in product(names, tasks):
+        model, _ = split_settings(architecture, {**preset_settings(name, architecture, one, 0), **settings})  # type: ignore[arg-type]
+        try:
+            return check(architecture, model, one, tokenizer)  # type: ignore[arg-type]
+        except UsageError as e:
+            problem = problem or e
+    if problem:
+        raise problem
+
+
+def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[str, Any], sources: dict[str, str]) -> Resolved:
+    """Fill in the preset, check that everything works together, and return the settings with their sources.
+
+    Raises:
+        UsageError: settings that cannot work; a task that the architecture does not do.
+    """
+    device = pick_device(settings.get("device", "auto"))
+    rows = len(dataset.side("train", dataset.languages[0])) if "train" in dataset.splits else 0
+    chosen = choose_preset(preset, architecture, rows, device)
+    from_preset = {
+        name: value for name, value in preset_settings(chosen, architecture, dataset.task, rows).items() if name not in settings
+    }
+    why = "" if preset != "auto" else f", for {rows:,} rows on {device}"
+    console.info(f"preset: {chosen}{why}")
+    model, training = split_settings(architecture, {**from_preset, **settings})
+    longest = training.context_length if dataset.task == "lm" else training.max_length + 1  # with EOS
+    check(architecture, model, dataset.task, dataset.tokenizer, longest)
+    facts = {
+        "architecture": architecture,
+        "task": dataset.task,
+        "tokenizer_id": dataset.tokenizer.id,
+        "preset": chosen,
+        **({"src": dataset.src, "tgt": dataset.tgt} if dataset.task == "translation" else {"lang": dataset.languages[0]}),
+        **({"labels": dataset.labels} if dataset.task == "classify" else {}),
+    }
+    plain = [msgspec.json.decode(msgspec.json.encode(part)) for part in (model, training)]
+    on = {"device": device, "precision": pick_precision(training.precision, device)}
+    config = {**facts, **plain[0], **plain[1], **on}
+    return Resolved(model, training, config, {**sources, **dict.fromkeys(from_preset, "preset")})
+
+
+def with_batch_tokens(resolved: Resolved, tokens: int) -> Resolved:
+    """Return the same settings with so many tokens a batch, which were found out."""
+    training = msgspec.structs.replace(resolved.training, batch_tokens=tokens)
+    return resolved._replace(training=training, config={**resolved.config, "batch_tokens": tokens})
+
+
+def batch_tokens_before(out: Path) -> int | None:
+    """Return what an unfinished or finished run at `out` found: it goes on with the same, whatever the machine does now."""
+    if artifacts.is_artifact(out):
+        return int(artifacts.read_artifact(out).manifest.config["batch_tokens"])
+    if not (state := artifacts.partial_path(out) / STATE).exists():
+        return None
+    from nlpcli.training.checkpoint import load_state
+
+    return int(load_state(state)["config"]["batch_tokens"])
