@@ -45,7 +45,7 @@ HERE = Path(__file__).parent
 OWN, PEERS = HERE / "train_own.py", HERE / "train_peers.py"
 TOOLS = ["transformers", "joeynmt", "opennmt", "eole"]
 ARCHITECTURES = ["transformer", "attention"]
-PIECES, BATCH_TOKENS = 8000, 4096
+PIECES = 8000
 CONTENDERS: dict[str, dict[str, Any]] = {
     "nlpcli bf16": {"tool": "nlpcli", "precision": "bf16"},
     "nlpcli bf16, its own dropout": {  # as `nlpcli train transformer` has it: residuals and embeddings alone
@@ -102,7 +102,7 @@ class Bench:
             sys.exit(f"--peer: {', '.join(unknown)} unknown; choose of {', '.join(TOOLS)}")
         work.mkdir(parents=True, exist_ok=True)
         common = {"work": str(work.absolute()), "dataset": str((work / "dataset").absolute())}
-        sizes = {"warmup": arguments.warmup, "steps": arguments.steps, "batch_tokens": BATCH_TOKENS, "seed": 1}
+        sizes = {"warmup": arguments.warmup, "steps": arguments.steps, "batch_tokens": arguments.batch_tokens, "seed": 1}
         self.common: dict[str, Any] = {**common, **sizes, "learning_rate": 1e-3}
         if not (work / "dataset").exists():
             self._make_dataset(work)
@@ -236,6 +236,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=5, help="steps before the clock")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--loss-after", type=int, metavar="STEPS")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--processes", action="store_true")

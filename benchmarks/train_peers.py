@@ -124,7 +124,8 @@ def transformers(job: dict[str, Any], clock: Clock) -> None:
             **both,
         )
     ).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=job["learning_rate"], betas=BETAS, fused=True)
+    learnt = [p for p in model.parameters() if p.requires_grad]  # not the sinusoids
+    optimizer = torch.optim.AdamW(learnt, lr=job["learning_rate"], betas=BETAS, fused=True)
     for batch in torch.load(Path(job["work"]) / "batches.pt"):
         src, tgt_in, tgt_out = batch["src"], batch["tgt_in"], batch["tgt_out"]
         with precise(job):
@@ -174,6 +175,8 @@ def joeynmt(job: dict[str, Any], clock: Clock) -> None:
             "optimizer": "adamw",
             "adam_betas": list(BETAS),
             "learning_rate": job["learning_rate"],
+            "scheduling": "warmupinversesquareroot",  # its plateau fails on torch of today, and one it must have
+            "learning_rate_warmup": 200,
             "learning_rate_min": 0.0,
             "batch_type": "token",
             "batch_size": job["batch_tokens"],

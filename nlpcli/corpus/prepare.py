@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
@@ -23,6 +23,7 @@ from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput
 
 COMMAND = "nlpcli data prepare"
+ALIGN = "align"
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _inputs(corpus: Corpus, out: Path) -> list[Input]:
     if artifacts.is_artifact(corpus.root):
         return [artifacts.open_artifact(corpus.root, "corpus").as_input("data", out)]
     paths = {path for split in corpus.splits.values() for path in (split.src, split.tgt)}
-    paths |= {path for name, split in corpus.splits.items() if (path := _domains(split.src, name)).is_file()}
+    paths |= {path for name, split in corpus.splits.items() for path in _beside(split.src, name)}
     return [artifacts.text_input(path.name, path, out) for path in sorted(paths)]
 
 
@@ -183,28 +184,28 @@ def _write_split(corpus: Corpus, name: str, draft: Draft) -> dict[str, int]:
             counts["tgt_words"] += len(tgt_line.split())
     if not counts["pairs"]:
         raise BadInput(f"{split.src} is empty", cause=f"the split {name} has no pairs", fix="put text into it, or remove it")
-    _copy_domains(split.src, name, counts["pairs"], draft)
+    for path in _beside(split.src, name):
+        _copy_beside(path, split.src, counts["pairs"], draft)
     console.info(f"data: {name}: {counts['pairs']:,} pairs, {counts['src_words']:,} and {counts['tgt_words']:,} words")
     return counts
 
 
-def _domains(src: Path, name: str) -> Path:
-    return src.parent / f"{name}.domain"
+def _beside(src: Path, name: str) -> list[Path]:
+    """Return what may stand beside the pairs, a line each: `test.domain`, by which `evaluate` groups its scores, and
+    `train.align`, links of words that attention can be guided by."""
+    return [path for ending in ("domain", ALIGN) if (path := src.parent / f"{name}.{ending}").is_file()]
 
 
-def _copy_domains(src: Path, name: str, pairs: int, draft: Draft) -> None:
-    """Keep `test.domain` (one name a line), by which `evaluate` groups its scores."""
-    path = _domains(src, name)
-    if not path.is_file():
-        return
-    domains = list(read_lines(path))
-    if len(domains) != pairs:
+def _copy_beside(path: Path, src: Path, pairs: int, draft: Draft) -> None:
+    lines = list(read_lines(path))
+    if len(lines) != pairs:
+        what = "the domain" if path.suffix == ".domain" else "the linked words"
         raise BadInput(
-            f"{path} has {len(domains):,} lines for {pairs:,} pairs",
-            cause="it names the domain of each pair, one a line",
+            f"{path} has {len(lines):,} lines for {pairs:,} pairs",
+            cause=f"it names {what} of each pair, one a line",
             fix=f"wc -l {path} {src}",
         )
-    (draft.path / path.name).write_text("".join(d + "\n" for d in domains), encoding="utf-8")
+    (draft.path / path.name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
 def _hold_out(corpus: Corpus, draft: Draft, count: int) -> None:
@@ -212,6 +213,8 @@ def _hold_out(corpus: Corpus, draft: Draft, count: int) -> None:
     paths = [draft.path / f"train.{language}" for language in (corpus.src, corpus.tgt)]
     digests = {line: hashlib.sha256(line.encode()).digest() for line in read_lines(paths[0])}
     chosen = set(sorted(digests, key=digests.__getitem__)[: min(count, len(digests) // 5)])
+    if (align := draft.path / f"train.{ALIGN}").is_file():
+        paths.append(align)
     pairs = list(zip(*(list(read_lines(path)) for path in paths)))
     for name, kept in (("valid", True), ("train", False)):
         part = [pair for pair in pairs if (pair[0] in chosen) is kept]
@@ -221,17 +224,12 @@ def _hold_out(corpus: Corpus, draft: Draft, count: int) -> None:
                 cause=f"it has {len(pairs)} pair(s)",
                 fix=f"add valid.{corpus.src} and valid.{corpus.tgt}",
             )
-        for path, side in zip(paths, _sides(part)):
+        for path, side in zip(paths, zip(*part)):
             (draft.path / f"{name}{path.suffix}").write_text("".join(s + "\n" for s in side), encoding="utf-8")
-        words = (sum(len(line.split()) for line in side) for side in _sides(part))
+        words = (sum(len(line.split()) for line in side) for side in list(zip(*part))[:2])
         draft.metrics[name] = dict(zip(("pairs", "src_words", "tgt_words"), (len(part), *words)))
     (draft.path / "train.domain").unlink(missing_ok=True)
     console.info(f"data: no valid split; {draft.metrics['valid']['pairs']:,} pairs of train were set aside for it")
-
-
-def _sides(pairs: list[tuple[str, str]]) -> Iterator[list[str]]:
-    yield [src for src, _ in pairs]
-    yield [tgt for _, tgt in pairs]
 
 
 def _result(artifact: Artifact) -> Prepared:

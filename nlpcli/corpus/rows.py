@@ -158,12 +158,24 @@ class Rows:
             )
         return Source((*source.paths, self.labels[split]), None, frozenset(classes))
 
-    def inputs(self, splits: list[str], out: Path, *, labels: bool = False) -> list[Input]:
-        """Return the corpus artifact, or else each file, as lineage of the artifact that will stand at `out`."""
+    def alignment(self) -> Path | None:
+        """Return the file beside the training pairs that links their words, if it is there."""
+        path = self.source("train").paths[0].parent / "train.align"
+        return path if len(self.languages) == 2 and path.is_file() else None
+
+    def inputs(self, splits: list[str], out: Path, *, beside: bool = False) -> list[Input]:
+        """Return the corpus artifact, or else each file, as lineage of the artifact that will stand at `out`.
+
+        Args:
+            beside: what stands beside the texts (labels, alignment) is read too.
+        """
         if artifacts.is_artifact(self.root):
             return [artifacts.open_artifact(self.root, "corpus").as_input("data", out)]
         found = {path for name in splits for path in self.source(name).paths}
-        files = sorted(found | ({self.labels[name] for name in splits if name in self.labels} if labels else set()))
+        if beside:
+            found |= {self.labels[name] for name in splits if name in self.labels}
+            found |= {path} if "train" in splits and (path := self.alignment()) else set()
+        files = sorted(found)
         return [artifacts.text_input(path.name, path, out) for path in files]
 
 

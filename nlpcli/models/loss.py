@@ -44,8 +44,8 @@ def r_drop_loss(
     The mean of the two passes' losses, plus α/4 times the divergences KL(p‖q) + KL(q‖p): half of the paper's sum of both
     losses and α/2 of the divergences, so that α keeps its meaning and the loss stays that of one pass.
     """
-    total = features.sum().to(torch.promote_types(features.dtype, torch.float32)) * 0  # of no rows, 0 with a gradient
-    for begin in range(0, len(features), CHUNK):
+    total = features.new_zeros((), dtype=torch.promote_types(features.dtype, torch.float32))
+    for begin in range(0, max(1, len(features)), CHUNK):  # of no rows too, so that it has a gradient
         rows = slice(begin, begin + CHUNK)
         total = total + checkpoint(
             _r_drop_chunk, features[rows], again[rows], weight, bias, targets[rows], smoothing, alpha, use_reentrant=False

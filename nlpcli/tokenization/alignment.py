@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from pathlib import Path
 from typing import Sequence
 
 import torch
 from torch import Tensor
 
+from nlpcli.corpus.readers import read_lines
 from nlpcli.errors import BadInput
+from nlpcli.tokenization.tokenizer import Tokenizer
 
 Link = tuple[int, int]
 Span = tuple[int, int]
@@ -85,6 +88,28 @@ def _pieces_of_words(line: str, offsets: Sequence[Span]) -> list[list[int]]:
             pieces[word].append(i)
             word += 1
     return pieces
+
+
+class Alignments:
+    """The links of every pair of a split, as a dataset keeps them, and what they say of its tokens."""
+
+    def __init__(self, path: Path, tokenizer: Tokenizer, languages: tuple[str, str]) -> None:
+        self.path, self.tokenizer, self.languages = path, tokenizer, languages
+        self.lines = list(read_lines(path))
+
+    def links(self, row: int, src: list[int], tgt: list[int]) -> list[Link]:
+        """Return the links of the tokens of one pair, given by their ids without marks.
+
+        Raises:
+            BadInput: what stands in the pair's line is no alignment of it.
+        """
+        where = f"{self.path} line {row + 1}"
+        (text, spans), (tgt_text, tgt_spans) = (self._spans(ids, lang) for ids, lang in zip((src, tgt), self.languages))
+        return token_links(parse_links(self.lines[row], where), text, spans, tgt_text, tgt_spans, where)
+
+    def _spans(self, ids: list[int], language: str) -> tuple[str, list[Span]]:
+        text, processor = self.tokenizer.decode([ids], language)[0], self.tokenizer.of(language)
+        return text, self.tokenizer.offsets(text, [processor.id_to_piece(i) for i in ids], language)
 
 
 def alignment_rows(links: Sequence[Sequence[Link]], tgt_length: int, src_length: int) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nlpcli.tokenization.alignment import Alignments, alignment_rows
 from nlpcli.tokenization.dataset import Side
 from nlpcli.tokenization.sampling import Sampling
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD, Tokenizer
@@ -133,12 +134,21 @@ class PairBatches(RowBatches):
         batch_tokens: bound on rows × the longest side of a batch, padding and marks included.
         max_length: pairs with more tokens on either side, or with an empty side, are left out and counted.
         sampling: draws segmentations for training; the budget counts the tokens of the best ones.
+        alignments: links of words, given with the data.
     """
 
     def __init__(
-        self, src: Side, tgt: Side, *, batch_tokens: int, max_length: int, seed: int, sampling: SubwordSampling | None = None
+        self,
+        src: Side,
+        tgt: Side,
+        *,
+        batch_tokens: int,
+        max_length: int,
+        seed: int,
+        sampling: SubwordSampling | None = None,
+        alignments: Alignments | None = None,
     ) -> None:
-        self.src, self.tgt, self.sampling = src, tgt, sampling
+        self.src, self.tgt, self.sampling, self.alignments = src, tgt, sampling, alignments
         src_lengths, tgt_lengths = src.lengths, tgt.lengths
         self.empty = np.flatnonzero((src_lengths == 0) | (tgt_lengths == 0))
         self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
@@ -156,7 +166,11 @@ class PairBatches(RowBatches):
         src_bs, src_lengths_b = pad([[*ids, EOS] for ids in src])
         tgt_in, _ = pad([[BOS, *ids] for ids in tgt])
         tgt_out, _ = pad([[*ids, EOS] for ids in tgt])
-        return Batch(src_bs, src_lengths_b, tgt_in, tgt_out)
+        align = None
+        if self.alignments:
+            links = [self.alignments.links(row, *pair) for row, *pair in zip(rows, src, tgt)]
+            align = alignment_rows(links, tgt_out.size(1), src_bs.size(1))
+        return Batch(src_bs, src_lengths_b, tgt_in, tgt_out, align)
 
 
 class LabelledBatches(RowBatches):

@@ -121,6 +121,11 @@ class Dataset:
         stem = self.artifact.path / f"{split}.{language}"
         return Side(np.load(f"{stem}.npy", mmap_mode="r"), np.load(f"{stem}.offsets.npy", mmap_mode="r"))
 
+    def alignment(self, split: str) -> Path | None:
+        """Return the file of the links of a split's words, if the data had one."""
+        path = self.artifact.path / f"{split}.align"
+        return path if path.is_file() else None
+
     def text(self, split: str, language: str) -> list[str]:
         """Return the text of a split that the dataset keeps (`valid`)."""
         return list(read_lines(self.artifact.path / f"{split}.{language}"))

@@ -15,7 +15,7 @@ import numpy as np
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, reusable
-from nlpcli.corpus.readers import OnError, Skipped
+from nlpcli.corpus.readers import OnError, Skipped, read_lines
 from nlpcli.corpus.rows import Rows, find_rows
 from nlpcli.errors import BadInput, UsageError
 from nlpcli.files import write_bytes
@@ -93,7 +93,7 @@ def encode_dataset(
     config: dict[str, Any] = {**languages, "column": column, "tokenizer_id": encoder.id, "on_error": on_error}
     config |= {"task": "classify", "labels": classes} if classes else {}
     splits = [name for name in rows.splits if name in SPLITS]
-    inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out, labels=True)]
+    inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out, beside=True)]
     if reuse and (found := reusable(out, "dataset", config, inputs)):
         return _result(found)
     with artifacts.create(
@@ -123,8 +123,21 @@ def _encode(rows: Rows, splits: list[str], encoder: Tokenizer, draft: Draft, sta
     skipped = Skipped(draft.path, state.skipped) if draft.manifest.config["on_error"] == "skip" else None
     for name in splits:
         draft.metrics[name] = _Split(name, rows, encoder, draft, state, skipped).encode(workers)
+    if "train" in splits and (align := rows.alignment()):
+        _keep_alignment(align, draft, draft.metrics["train"]["pairs"])
     if skipped:
         skipped.close()
+
+
+def _keep_alignment(path: Path, draft: Draft, pairs: int) -> None:
+    lines = sum(1 for _ in read_lines(path))
+    if lines != pairs:
+        raise BadInput(
+            f"{path} has {lines:,} lines for {pairs:,} pairs",
+            cause="it links the words of each pair, one a line; with --on-error skip none may be left out",
+            fix=f"mend the pairs (nlpcli data clean), align them anew, or remove {path}",
+        )
+    shutil.copyfile(path, draft.path / path.name)
 
 
 def _check_languages(rows: Rows, encoder: Tokenizer, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nlpcli import console
 from nlpcli.errors import BadInput
 from nlpcli.models.config import Task
+from nlpcli.tokenization.alignment import Alignments
 from nlpcli.tokenization.batches import LabelledBatches, PairBatches, SubwordSampling
 from nlpcli.tokenization.blocks import BlockBatches
 from nlpcli.tokenization.dataset import Dataset
@@ -52,6 +53,15 @@ def _pairs(dataset: Dataset, split: str, settings: TrainSettings, batch_tokens: 
     sampling = None
     if settings.subword_sampling:
         sampling = SubwordSampling(dataset.tokenizer, languages, settings.subword_sampling, settings.seed)
+    alignments = None
+    if settings.guided_alignment and split == "train":
+        if not (path := dataset.alignment(split)):
+            raise BadInput(
+                f"{dataset.artifact.path} has no alignment to guide attention by",
+                cause="--guided-alignment needs train.align beside the training pairs, links such as 0-0 1-2 in each line",
+                fix="align the text (fast_align, eflomal), put the file there and make the dataset anew",
+            )
+        alignments = Alignments(path, dataset.tokenizer, languages)
     batches = PairBatches(
         src,
         tgt,
@@ -59,6 +69,7 @@ def _pairs(dataset: Dataset, split: str, settings: TrainSettings, batch_tokens: 
         max_length=settings.max_length,
         seed=settings.seed,
         sampling=sampling,
+        alignments=alignments,
     )
     if not len(batches.rows):
         cause = f"all are empty on one side or longer than --max-length {settings.max_length} tokens"

@@ -151,9 +151,10 @@ class Trainer:
         """
         p, step = self.progress, self.progress.step
         if p.recoveries >= RECOVERIES:
+            rate = self.optimizer.param_groups[0]["lr"]
             raise RunFailed(
                 f"the loss became infinite or NaN at step {step + 1}, {p.recoveries} times at ever lower learning rates",
-                cause="the training diverges",
+                cause=f"the training diverges even at learning rate {rate:.3g}",
                 fix="start again with a lower --learning-rate, a longer --warmup-steps or a smaller --clip-norm",
             )
         self.restore(state)
@@ -234,6 +235,8 @@ class Trainer:
         if usable and self.ema:
             self.ema.update(self.model)
         p.unusable = 0 if usable else p.unusable + 1
+        if not usable and s.precision != "16":
+            console.warn(f"step {p.step + 1}: no finite gradient; the step is left out")
         if p.unusable >= (UNUSABLE_16 if s.precision == "16" else UNUSABLE):
             return Diverged(p.step)
         p.step, p.batch, p.count = p.step + 1, p.batch + len(batches), p.count + count

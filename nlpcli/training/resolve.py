@@ -82,6 +82,7 @@ def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[
     model, training = split_settings(architecture, {**from_preset, **settings})
     longest = training.context_length if dataset.task == "lm" else training.max_length + 1  # with EOS
     check(architecture, model, dataset.task, dataset.tokenizer, longest)
+    _check_training(architecture, training)
     facts = {
         "architecture": architecture,
         "task": dataset.task,
@@ -94,6 +95,17 @@ def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[
     on = {"device": device, "precision": pick_precision(training.precision, device)}
     config = {**facts, **plain[0], **plain[1], **on}
     return Resolved(model, training, config, {**sources, **dict.fromkeys(from_preset, "preset")})
+
+
+def _check_training(architecture: str, training: TrainSettings) -> None:
+    problems = []
+    for name in ("guided_alignment", "coverage_loss"):
+        if getattr(training, name) and architecture != "attention":
+            problems.append(f"--{name.replace('_', '-')} is for the architecture attention, not {architecture}")
+    if training.freeze_embeddings and not training.embeddings:
+        problems.append("--freeze-embeddings needs --embeddings")
+    if problems:
+        raise UsageError("these settings cannot work", cause="; ".join(problems), fix="change the options named")
 
 
 def with_batch_tokens(resolved: Resolved, tokens: int) -> Resolved:

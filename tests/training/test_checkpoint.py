@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nlpcli.errors import ArtifactError
-from nlpcli.models import attention
+from nlpcli.models.config import AttentionConfig
+from nlpcli.models.load import build_model
 from nlpcli.training.checkpoint import load_state, random_state, save_state, save_weights, set_random_state
 from nlpcli.training.optimisation import make_optimizer
 from nlpcli.training.settings import TrainSettings
@@ -150,7 +151,7 @@ def test_the_hostile_pickle_is_one() -> None:
 
 @pytest.mark.parametrize(("tie", "stored_once"), [("none", 3), ("decoder", 2), ("all", 1)])
 def test_tied_weights_are_stored_once(tie: Any, stored_once: int) -> None:
-    model = attention.build(attention.Config(d_embed=8, d_model=8, tie_embeddings=tie), 50, 50)
+    model = build_model("attention", AttentionConfig(d_embed=8, d_model=8, tie_embeddings=tie), "translation", 50, 50)
     save_weights(Path("model.safetensors"), model)
     stored = load_file("model.safetensors")
     assert sum(tuple(tensor.shape) == (50, 8) for tensor in stored.values()) == stored_once
