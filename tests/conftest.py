@@ -66,6 +66,40 @@ def tiny_dataset(tiny_corpus: Path, tiny_tokenizer: Path) -> Path:
     return encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=out).path
 
 
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset artifact for language models: 600, 60 and 60 lines of Korean tales; read only."""
+    folder = tmp_path_factory.mktemp("tales") / "text"
+    folder.mkdir()
+    for split, count in {"train": 600, "valid": 60, "test": 60}.items():
+        lines = (SAMPLE.parent / "tales-ko" / f"{split}.txt").read_text("utf-8").split("\n")[:count]
+        (folder / f"{split}.txt").write_text("".join(line + "\n" for line in lines), "utf-8")
+    return _dataset(folder, task="lm")
+
+
+@pytest.fixture(scope="session")
+def tiny_labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset artifact for classifiers: 400, 60 and 60 Korean reviews; its text is the folder `text`; read only."""
+    folder = tmp_path_factory.mktemp("reviews") / "text"
+    folder.mkdir()
+    for split, count in {"train": 400, "valid": 60, "test": 60}.items():
+        lines = (SAMPLE.parent / "reviews-ko" / f"{split}.tsv").read_text("utf-8").split("\n")[: count + 1]
+        (folder / f"{split}.tsv").write_text("".join(line + "\n" for line in lines), "utf-8")
+    return _dataset(folder, task="classify")
+
+
+def _dataset(folder: Path, *, task: str) -> Path:
+    """Make a corpus, a tokenizer and a dataset beside `folder`."""
+    from nlpcli.corpus.prepare import prepare_data
+    from nlpcli.tokenization.encode import encode_dataset
+    from nlpcli.tokenization.train import train_tokenizer
+
+    lang = {"lang": "ko"} if task == "lm" else {}
+    corpus = prepare_data(data=str(folder), out=folder.with_name("corpus"), task=task, **lang).path  # type: ignore[arg-type]
+    tokenizer = train_tokenizer(data=str(corpus), out=folder.with_name("tokenizer"), vocab_size=600).path
+    return encode_dataset(data=str(corpus), tokenizer=tokenizer, out=folder.with_name("dataset")).path
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command left: its exit status and what it wrote."""

@@ -158,7 +158,7 @@ class Trainer:
                 fix="start again with a lower --learning-rate, a longer --warmup-steps or a smaller --clip-norm",
             )
         self.restore(state)
-        self.progress.recoveries, self.progress.rate_scale = p.recoveries + 1, p.rate_scale / 2
+        self.progress.recoveries, self.progress.rate_scale, self.progress.unusable = p.recoveries + 1, p.rate_scale / 2, 0
         console.warn(
             f"no finite gradient since step {step}: going on from step {self.progress.step} "
             f"at {self.progress.rate_scale:g} times the learning rate"
@@ -192,10 +192,12 @@ class Trainer:
         p = self.progress
         p.stopped = self._reason_to_stop(batches_an_epoch)
         if p.step % self.settings.eval_every == 0 or p.stopped:
-            yield self._evaluate()
+            evaluation = self._evaluate()
+            yield evaluation
             p.seconds = self._seconds(clock)
             p.stopped = p.stopped or self._reason_to_stop(batches_an_epoch)
-            yield self._save_point()
+            if math.isfinite(evaluation.measured.loss) or p.stopped or asked:  # else nothing to go back to
+                yield self._save_point()
         elif asked:
             yield self._save_point()
 
@@ -256,7 +258,7 @@ class Trainer:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             set_random_state(before)
-            self._carried = halved(carried)
+            self._carried = carried = halved(carried)
             self.progress.pieces *= 2
             console.warn(
                 f"out of memory: from now on a batch is computed in {self.progress.pieces} pieces, with the same result"
@@ -338,6 +340,7 @@ class Trainer:
         if self.settings.schedule == "plateau" and self.plateau.observe(measured.loss):
             console.info(f"step {p.step:,}: no better loss; the learning rate is now {self.plateau.scale:g} times its peak")
         value = measured.value(self.settings.best_by)
+        value = -math.inf if math.isnan(value) else value  # which nothing would ever exceed
         improved = p.best_value is None or value > p.best_value
         if improved:
             p.best_value, p.best_step = value, p.step

@@ -15,35 +15,68 @@ import pytest
 
 from nlpcli.cli.main import main
 
-SETTINGS = [
-    *("--d-embed", "24", "--d-model", "24", "--batch-tokens", "512", "--device", "cpu", "--dropout", "0.2"),
-    *("--max-steps", "240", "--epochs", "1000", "--eval-every", "10", "--eval-sentences", "4", "--patience", "1000"),
-]
+SHORT = [*("--device", "cpu", "--dropout", "0.2", "--epochs", "1000", "--patience", "1000")]
+RECURRENT = ["--d-embed", "24", "--d-model", "24"]
+SETTINGS = [*RECURRENT, "--batch-tokens", "512", "--max-steps", "240", "--eval-every", "10", "--eval-sentences", "4", *SHORT]
+TRANSFORMER = ["--d-model", "16", "--d-ff", "16", "--num-heads", "2", "--encoder-layers", "1", "--decoder-layers", "1"]
+RUNS: dict[str, tuple[str, str, list[str]]] = {
+    "seq2seq": ("seq2seq", "tiny_dataset", SETTINGS),
+    "attention": ("attention", "tiny_dataset", SETTINGS),
+    "transformer": (
+        "transformer",
+        "tiny_dataset",
+        [
+            *TRANSFORMER,
+            *("--batch-tokens", "512", "--max-steps", "160", "--eval-every", "10", "--eval-sentences", "2"),
+            *("--ema", "0.9", "--accumulate", "2", "--average-checkpoints", "3", "--schedule", "plateau", *SHORT),
+        ],
+    ),
+    "rnn-lm": (
+        "rnn",
+        "tiny_text",
+        ["--d-embed", "24", "--d-model", "24", "--batch-tokens", "256", "--context-length", "16"]
+        + ["--max-steps", "240", "--eval-every", "10", *SHORT],
+    ),
+    "rnn-classify": (
+        "rnn",
+        "tiny_labelled",
+        [*RECURRENT, "--batch-tokens", "512", "--max-steps", "300", "--eval-every", "10", *SHORT],
+    ),
+    "cnn-classify": (
+        "cnn",
+        "tiny_labelled",
+        ["--d-embed", "24", "--num-filters", "8", "--batch-norm", "--batch-tokens", "512", "--max-steps", "400"]
+        + ["--eval-every", "10", *SHORT],
+    ),
+}
 
 
-def command(architecture: str, dataset: Path, out: str) -> list[str]:
+def command(architecture: str, dataset: Path, out: str, settings: list[str] = SETTINGS) -> list[str]:
     start = [sys.executable, "-m", "nlpcli", "train", architecture, "--data", str(dataset), "--out", out]
-    return [*start, *SETTINGS, "--resume", "auto"]
+    return [*start, *settings, "--resume", "auto"]
 
 
 def fingerprints(model: str) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(model).glob("*.safetensors")}
 
 
-@pytest.mark.parametrize("architecture", ["seq2seq", "attention"])
-def test_killed_three_times_ends_in_the_same_weights(architecture, tiny_dataset, monkeypatch):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
+def test_a_killed_run_ends_in_the_same_weights(name, request, monkeypatch):
+    architecture, fixture, settings = RUNS[name]
+    dataset = request.getfixturevalue(fixture)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")  # several threads must not make a difference
-    subprocess.run(command(architecture, tiny_dataset, "whole"), check=True, capture_output=True)
+    subprocess.run(command(architecture, dataset, "whole", settings), check=True, capture_output=True)
     killed = 0
     while not Path("killed").exists():
         process = subprocess.Popen(
-            command(architecture, tiny_dataset, "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command(architecture, dataset, "killed", settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        if killed < 3:
+        if killed < 2:
             kill_at_a_random_moment(process)
             killed += 1
         process.communicate(timeout=120)
-    assert killed == 3
+    assert killed == 2
     assert fingerprints("killed") == fingerprints("whole")
     manifests = [json.loads(Path(name, "manifest.json").read_text()) for name in ("whole", "killed")]
     assert manifests[0]["id"] == manifests[1]["id"]
@@ -57,7 +90,7 @@ def kill_at_a_random_moment(process: subprocess.Popen) -> None:
     before = state.stat().st_mtime_ns if state.exists() else 0
     while not (state.exists() and state.stat().st_mtime_ns != before) and process.poll() is None:
         time.sleep(0.005)
-    time.sleep(random.uniform(0, 0.5))
+    time.sleep(random.uniform(0, 0.3))
     assert process.poll() is None, "the run ended before it could be killed: make it longer"
     process.send_signal(signal.SIGKILL)
 
