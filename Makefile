@@ -2,6 +2,7 @@
 # make test   install with the test extra, then run the tests
 # make check  lint, format and types
 # make bench-text KO=korean.txt EN=english.txt FASTTEXT=python-with-fasttext   tokenize and embed beside their peers
+# make bench-train DATA=folder PEERS='--peer eole=venv …'   training speed beside other tools
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test check bench-text clean
+.PHONY: demo test check bench-text bench-train clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -27,6 +28,9 @@ bench-text: $(VENV)/installed-dev
 	$(PIP) install tokenizers
 	$(BIN)/python benchmarks/tokenize.py --text ko=$(KO) --text en=$(EN) --out benchmarks/results/tokenize.json
 	$(BIN)/python benchmarks/embed.py --text $(KO) --fasttext $(FASTTEXT) --out benchmarks/results/embed.json
+
+bench-train: $(VENV)/installed
+	$(BIN)/python benchmarks/train.py --data $(DATA) $(PEERS) --out benchmarks/results/train.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

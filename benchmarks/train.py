@@ -86,7 +86,11 @@ def run_job(python: str, script: Path, job: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=job["work"]) as folder:
         path = Path(folder) / "job.json"
         path.write_text(json.dumps({**job, "run": folder}), encoding="utf-8")
-        done = subprocess.run([python, str(script), str(path)], env=environment, capture_output=True, text=True, check=False)
+        command = [python, str(script), str(path)]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        except OSError as e:
+            raise Failed(str(e)) from e
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         raise Failed("\n".join(done.stderr.splitlines()[-6:]) or f"exit {done.returncode}")
@@ -113,9 +117,9 @@ class Bench:
         tokenizer, data = str(work / "tokenizer"), ["--data", self.arguments.data, "-q"]
         kind = ["--kind", "bpe", "--vocab-size", str(PIECES)]
         environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-        subprocess.run([*nlpcli, "train", *data, *kind, "--out", tokenizer, "--force"], check=True, env=environment)
         made = ["--tokenizer", tokenizer, "--out", str(work / "dataset")]
-        subprocess.run([*nlpcli, "dataset", *data, *made], check=True, env=environment)
+        for command in (["train", *data, *kind, "--out", tokenizer, "--force"], ["dataset", *data, *made]):
+            subprocess.run([*nlpcli, *command], check=True, env=environment, stdout=subprocess.DEVNULL)
 
     def own(self, job: dict[str, Any]) -> dict[str, Any]:
         """Run a job of nlpcli or of the plain loop."""
@@ -149,15 +153,14 @@ class Bench:
                 table[name] = self._median(found)
         return {name: table[name] for name in jobs}
 
-    @staticmethod
-    def _median(found: list[dict[str, Any]]) -> dict[str, Any]:
+    def _median(self, found: list[dict[str, Any]]) -> dict[str, Any]:
         speeds = [run["tokens"] / run["seconds"] for run in found]
         return {
             "tokens_per_second": round(statistics.median(speeds), 1),
+            "milliseconds_a_step": round(1000 * statistics.median(run["seconds"] for run in found) / self.arguments.steps, 1),
             "peak_mib": max(run["peak_mib"] for run in found),
-            "parameters": found[0]["parameters"],
             "tokens_measured": found[0]["tokens"],
-            "versions": found[0]["versions"],
+            **{name: found[0][name] for name in ("parameters", "threads", "versions")},
             "rounds": [round(speed, 1) for speed in speeds],
         }
 
@@ -196,18 +199,20 @@ class Bench:
         return table
 
     def features(self, architecture: str) -> dict[str, Any]:
-        """Return what each feature adds to the time of a token, in per cent of the time without any.
+        """Return what each feature adds to the time of a step over the same rows, in per cent of the time without any.
 
         Validation, the best weights and the state are timed once at the end of the run, each beside 250 steps. A model
         that has hardly learnt writes longer translations than a trained one: give --warmup some hundred steps.
         """
         job = {"tool": "nlpcli", "precision": "bf16", "architecture": architecture}
         bare = BARE if architecture == "transformer" else {k: BARE[k] for k in ("dropout", "label_smoothing")}
-        wanted = {name: {k: v for k, v in feature.items() if k in bare or k not in BARE} for name, feature in FEATURES.items()}
+        names = [name for name in FEATURES if architecture == "transformer" or "residuals" not in name]
+        wanted = {name: {k: v for k, v in FEATURES[name].items() if k in bare or k not in BARE} for name in names}
         table = self.rounds({name: {**job, "settings": {**bare, **own}} for name, own in wanted.items()})
+        time = "milliseconds_a_step"
         for row in table.values():
-            if "tokens_per_second" in row and "tokens_per_second" in table["none"]:
-                row["cost_percent"] = round(100 * (table["none"]["tokens_per_second"] / row["tokens_per_second"] - 1), 1)
+            if time in row and time in table["none"]:
+                row["cost_percent"] = round(100 * (row[time] / table["none"][time] - 1), 1)
         found = [self.own({**job, "mode": "evaluation"}) for _ in range(self.arguments.repeat)]
         seconds = {name: statistics.median(run[name] for run in found) for name in found[0]}
         for name in ("validation", "weights", "state"):

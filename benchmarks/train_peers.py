@@ -12,77 +12,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import resource
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
+
+sys.path.append(str(Path(__file__).parent))  # behind the standard library, whose tokenize must be found first
+
+from train_clock import Clock, Done, counted
 
 DROPOUT, SMOOTHING, BETAS, CLIP = 0.1, 0.1, (0.9, 0.98), 1.0
 D, FF, HEADS, LAYERS = 256, 1024, 4, 3
 NEVER = 10**6  # steps between validations, reports and checkpoints
 POOL = 32_768  # rows that OpenNMT-py and Eole sort by length at a time: read before the first step, enough for 200
 PAD, BOS, EOS = 0, 2, 3  # in the batches for transformers
-
-
-class Done(BaseException):
-    """The last measured step is made; no tool catches it as an error."""
-
-
-class Clock:
-    """Counts real target tokens and the time of `steps` steps after `warmup` others."""
-
-    def __init__(self, warmup: int, steps: int) -> None:
-        self.warmup, self.steps = warmup, steps
-        self.waiting = self.parameters = 0
-        self.tokens: list[int] = []
-        self.ends: list[float] = []
-
-    def count(self, tokens: int) -> None:
-        """Take note of the target tokens of a batch."""
-        self.waiting += tokens
-
-    def step(self, parameters: Any) -> None:
-        """Take note of the end of a step; raise `Done` after the last one."""
-        self.ends.append(time.perf_counter())
-        self.tokens.append(self.waiting)
-        self.waiting = 0
-        if len(self.ends) == self.warmup + self.steps:
-            self.parameters = sum(p.numel() for p in parameters)
-            raise Done
-
-    def watch(self) -> None:
-        """Hear of the steps of every torch optimiser of this process."""
-        from torch.optim.optimizer import register_optimizer_step_post_hook
-
-        def after(optimizer: Any, *_: Any) -> None:
-            self.step(p for group in optimizer.param_groups for p in group["params"])
-
-        register_optimizer_step_post_hook(after)
-
-    def result(self) -> dict[str, Any]:
-        """Return what was measured, with the largest resident set of this process."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        first = self.warmup - 1
-        return {
-            "tokens": sum(self.tokens[self.warmup :]),
-            "seconds": self.ends[-1] - self.ends[first],
-            "peak_mib": round(peak / 1024),
-            "parameters": self.parameters,
-        }
-
-
-def counted(clock: Clock, owner: Any, name: str, tokens: Callable[[Any, tuple[Any, ...]], int]) -> None:
-    """Let the clock count what `tokens(returned, arguments)` says after each call of a method."""
-    method = getattr(owner, name)
-
-    def wrapped(*arguments: Any, **named: Any) -> Any:
-        returned = method(*arguments, **named)
-        clock.count(tokens(returned, arguments))
-        return returned
-
-    setattr(owner, name, wrapped)
 
 
 def precise(job: dict[str, Any]) -> Any:
@@ -243,6 +186,8 @@ def eole(job: dict[str, Any], clock: Clock) -> None:
         model["decoder"] = {"decoder_type": "rnn", **one, "global_attention": "general", "bidirectional_encoder": True}
     training = {
         **schedule(job),
+        "world_size": 0,
+        "gpu_ranks": [],
         "attention_dropout": [DROPOUT],
         "optim": "adamw",
         "decay_method": "none",
@@ -251,7 +196,6 @@ def eole(job: dict[str, Any], clock: Clock) -> None:
         "compute_dtype": {"32": "fp32"}.get(job["precision"], job["precision"]),
         "model_path": str(Path(job["run"]) / "model"),
     }
-    training["world_size"], training["gpu_ranks"] = 0, []
     config = TrainConfig(**pieces(job), seed=job["seed"], report_every=NEVER, model=model, training=training)
     config._validate_vocab_config()
     counted(clock, LossCompute, "forward", lambda returned, _: int(returned[1].n_tokens))
@@ -288,7 +232,6 @@ def schedule(job: dict[str, Any]) -> dict[str, Any]:
 
 
 TOOLS = {"transformers": transformers, "joeynmt": joeynmt, "opennmt": opennmt, "eole": eole}
-PACKAGES = {"transformers": "transformers", "joeynmt": "joeynmt", "opennmt": "OpenNMT-py", "eole": "eole"}
 
 
 def main() -> None:
@@ -297,7 +240,8 @@ def main() -> None:
     clock.watch()
     with contextlib.suppress(Done):
         TOOLS[job["tool"]](job, clock)
-    versions = {name: version(name) for name in ("torch", PACKAGES[job["tool"]])}
+    package = {"opennmt": "OpenNMT-py"}.get(job["tool"], job["tool"])
+    versions = {name: version(name) for name in ("torch", package)}
     print(json.dumps({**clock.result(), "versions": versions}))
 
 

@@ -131,3 +131,30 @@ def tiny_model(tiny_dataset: Path) -> Path:
 
     small = {"d_embed": 16, "d_model": 16, "batch_tokens": 512, "max_steps": 20, "eval_sentences": 4}
     return train(architecture="seq2seq", data=str(tiny_dataset), out=tiny_dataset.parent / "model", **small).path
+
+
+@pytest.fixture(scope="session")
+def tiny_lm(tiny_text: Path) -> Path:
+    """Return a Transformer language model with a context of 12 tokens, trained for 15 steps; read only."""
+    sizes = {"d_model": 16, "d_ff": 16, "num_heads": 2, "decoder_layers": 1, "positions": "learned", "max_positions": 12}
+    return _model("transformer", tiny_text, "lm", context_length=12, **sizes)
+
+
+@pytest.fixture(scope="session")
+def tiny_rnn(tiny_text: Path) -> Path:
+    """Return a recurrent language model trained for 15 steps; read only."""
+    return _model("rnn", tiny_text, "rnn", context_length=12, d_embed=16, d_model=16, num_layers=2)
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tiny_labelled: Path) -> Path:
+    """Return a CNN that reads 80 tokens of a review, trained for 60 steps; read only."""
+    return _model("cnn", tiny_labelled, "cnn", d_embed=16, num_filters=8, max_length=80, max_steps=60, dropout=0.1)
+
+
+def _model(architecture: str, dataset: Path, name: str, **settings: object) -> Path:
+    from nlpcli.training.train import train
+
+    common = {"batch_tokens": 256, "max_steps": 15, "learning_rate": 0.01, "warmup_steps": 0, "precision": "32"}
+    given = {**common, **settings}
+    return train(architecture=architecture, data=str(dataset), out=dataset.with_name(f"model-{name}"), **given).path

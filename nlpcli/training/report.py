@@ -20,6 +20,7 @@ from nlpcli.training.settings import STATE
 LOG = "metrics.jsonl"
 LOG_EVERY = 25  # steps between lines of metrics.jsonl
 RECENT = 50  # steps over which loss and speed are averaged for the eye
+PLACES = {"BLEU": 1, "accuracy": 1}
 UNITS = {"translation": "tokens", "lm": "tokens", "classify": "texts"}
 
 
@@ -80,9 +81,7 @@ class ProgressLine:
     def evaluation(self, event: Evaluation) -> None:
         """Print an evaluation with one sample (all of them with -v)."""
         best = " (best)" if event.improved else ""
-        scores = "".join(
-            f", {name} {value:.{2 if name == 'perplexity' else 1}f}" for name, value in event.measured.scores.items()
-        )
+        scores = "".join(f", {name} {value:.{PLACES.get(name, 2)}f}" for name, value in event.measured.scores.items())
         console.info(f"step {event.step:,}: valid loss {event.measured.loss:.3f}{scores}{best}")
         for i, sample in enumerate(event.measured.samples):
             say = console.info if i == 0 else console.detail

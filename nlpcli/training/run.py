@@ -170,7 +170,7 @@ def _listen(trainer: Trainer, log: MetricsLog, line: ProgressLine, checkpoints: 
                 log.write({**record, "seconds": event.seconds, f"{line.unit}_per_second": line.speed})
         elif isinstance(event, Evaluation):
             line.evaluation(event)
-            scores = {f"valid_{name.lower()}": value for name, value in event.measured.scores.items()}
+            scores = {metric(name): value for name, value in event.measured.scores.items()}
             record = {"step": event.step, "valid_loss": event.measured.loss, **scores, "best": event.improved}
             log.write({**record, "seconds": trainer.progress.seconds})
             if event.improved:
@@ -202,6 +202,11 @@ def _average(trainer: Trainer, checkpoints: Checkpoints) -> None:
     _put(trainer.model, own)
 
 
+def metric(name: str) -> str:
+    """Return the name of a validation score in logs and manifests: valid_attention_entropy."""
+    return f"valid_{name.lower().replace(' ', '_')}"
+
+
 @torch.no_grad()
 def _put(model: Model, weights: dict[str, torch.Tensor]) -> None:
     for name, p in model.named_parameters():
@@ -218,7 +223,7 @@ def _publish(draft: Draft, trainer: Trainer, dataset: Dataset) -> Artifact:
         "epochs": round(p.epoch + p.batch / len(trainer.batches.epoch(p.epoch)), 2),
         "best_step": p.best_step,
         "valid_loss": p.best_loss,
-        **{f"valid_{name.lower()}": value for name, value in p.best_scores.items()},
+        **{metric(name): value for name, value in p.best_scores.items()},
         "stopped": p.stopped,
     }
     draft.manifest.run = {

@@ -42,6 +42,7 @@ class Trained:
     stopped: str
     seconds: float
     valid_bleu: float | None = None
+    valid_attention_entropy: float | None = None
     valid_perplexity: float | None = None
     valid_accuracy: float | None = None
     tokens_per_second: float | None = None

@@ -9,12 +9,14 @@ import torch
 
 from nlpcli.decoding.translator import Translator
 from nlpcli.evaluation.scores import score
+from nlpcli.models.attention import AttentionSeq2Seq
 from nlpcli.models.base import Classifier, LanguageModel, Model, TranslationModel
 from nlpcli.tokenization.batches import LabelledBatches, PairBatches
 from nlpcli.tokenization.blocks import BlockBatches
 from nlpcli.tokenization.dataset import Dataset
 
 SAMPLES = 2
+SAMPLES_OF_ENTROPY = 8  # batches, spread over all lengths
 
 
 class Measured(NamedTuple):
@@ -58,7 +60,18 @@ class TranslationValidation:
         first, self.calls = self.calls * SAMPLES, self.calls + 1
         rows = [(first + i) % len(self.src) for i in range(min(SAMPLES, len(self.src)))]
         samples = [f"    {d.src}: {self.src[i]}\n    {d.tgt}: {self.ref[i]}\n     →: {hypotheses[i]}" for i in rows]
-        return Measured(mean_loss(model, self.batches, self.device), {"BLEU": bleu}, samples)
+        scores = {"BLEU": bleu}
+        if isinstance(model, AttentionSeq2Seq):
+            scores["attention entropy"] = self._entropy(model)
+        return Measured(mean_loss(model, self.batches, self.device), scores, samples)
+
+    def _entropy(self, model: AttentionSeq2Seq) -> float:
+        """Return the mean entropy of attention over some batches, in nats: 0 looks at one word, the logarithm of the source's
+        length at all of them alike."""
+        rows = self.batches.in_order()
+        some = rows[:: max(1, len(rows) // SAMPLES_OF_ENTROPY)]
+        found = [model.attention_entropy(self.batches.load(batch).to(self.device)) for batch in some]
+        return sum(found) / len(found)
 
 
 class LanguageValidation:

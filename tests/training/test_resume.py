@@ -17,7 +17,7 @@ from nlpcli.cli.main import main
 
 SHORT = [*("--device", "cpu", "--dropout", "0.2", "--epochs", "1000", "--patience", "1000")]
 RECURRENT = ["--d-embed", "24", "--d-model", "24"]
-SETTINGS = [*RECURRENT, "--batch-tokens", "512", "--max-steps", "240", "--eval-every", "10", "--eval-sentences", "4", *SHORT]
+SETTINGS = [*RECURRENT, "--batch-tokens", "512", "--max-steps", "120", "--eval-every", "10", "--eval-sentences", "2", *SHORT]
 TRANSFORMER = ["--d-model", "16", "--d-ff", "16", "--num-heads", "2", "--encoder-layers", "1", "--decoder-layers", "1"]
 RUNS: dict[str, tuple[str, str, list[str]]] = {
     "seq2seq": ("seq2seq", "tiny_dataset", SETTINGS),
@@ -27,15 +27,14 @@ RUNS: dict[str, tuple[str, str, list[str]]] = {
         "tiny_dataset",
         [
             *TRANSFORMER,
-            *("--batch-tokens", "512", "--max-steps", "160", "--eval-every", "10", "--eval-sentences", "2"),
+            *("--batch-tokens", "512", "--max-steps", "100", "--eval-every", "10", "--eval-sentences", "2"),
             *("--ema", "0.9", "--accumulate", "2", "--average-checkpoints", "3", "--schedule", "plateau", *SHORT),
         ],
     ),
     "rnn-lm": (
         "rnn",
         "tiny_text",
-        ["--d-embed", "24", "--d-model", "24", "--batch-tokens", "256", "--context-length", "16"]
-        + ["--max-steps", "240", "--eval-every", "10", *SHORT],
+        [*RECURRENT, "--batch-tokens", "256", "--context-length", "16", "--max-steps", "240", "--eval-every", "10", *SHORT],
     ),
     "rnn-classify": (
         "rnn",
@@ -45,8 +44,10 @@ RUNS: dict[str, tuple[str, str, list[str]]] = {
     "cnn-classify": (
         "cnn",
         "tiny_labelled",
-        ["--d-embed", "24", "--num-filters", "8", "--batch-norm", "--batch-tokens", "512", "--max-steps", "400"]
-        + ["--eval-every", "10", *SHORT],
+        [
+            *("--d-embed", "24", "--num-filters", "8", "--batch-norm", "--batch-tokens", "512"),
+            *("--max-steps", "400", "--eval-every", "10", *SHORT),
+        ],
     ),
 }
 
@@ -65,7 +66,8 @@ def fingerprints(model: str) -> dict[str, str]:
 def test_a_killed_run_ends_in_the_same_weights(name, request, monkeypatch):
     architecture, fixture, settings = RUNS[name]
     dataset = request.getfixturevalue(fixture)
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # several threads must not make a difference
+    threads = "2" if name == "seq2seq" else "1"  # several must not make a difference, but they do not help
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
     subprocess.run(command(architecture, dataset, "whole", settings), check=True, capture_output=True)
     killed = 0
     while not Path("killed").exists():
