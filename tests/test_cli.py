@@ -469,7 +469,7 @@ def test_the_parser_knows_the_bounds_of_the_settings(words: tuple[str, ...]) -> 
             allowed = accepts(lambda hint=hint, given=given: msgspec.convert(given, hint, strict=False))
             taken = accepts(lambda parameter=parameter, given=given: parameter.process_value(None, given))
             assert taken >= allowed, (name, value)
-            if taken > allowed:
+            if taken > allowed and name != "batch_tokens":  # a number or a word: the settings look at it
                 word, bound = re.findall(r"(More|[Ll]ess) than (\d)", parameter.help)[-1]
                 assert float(value) <= float(bound) if word == "More" else float(value) >= float(bound), (name, value)
 

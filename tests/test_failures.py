@@ -149,7 +149,7 @@ def test_loss_that_turns_nan(run, tiny_dataset):
     diverging = ["--learning-rate", "1e30", "--clip-norm", "1e30", "--warmup-steps", "0", "--max-steps", "50"]
     code, out, err = run("train", "seq2seq", "--data", tiny_dataset, "--out", "m", *SMALL, *diverging)
     assert (code, out) == (6, "")
-    assert_error(err, "the loss became", "3 times at ever lower", "at learning rate 1.25e+29", "lower --learning-rate")
+    assert_error(err, "the loss became", "3 times at ever lower", "even at learning rate 1.2", "lower --learning-rate")
     assert "the last good state (step 0) is in" in err
     assert err.count("no finite gradient since step") == 3
     assert not Path("m").exists()

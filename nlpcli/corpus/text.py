@@ -84,7 +84,7 @@ def find_text(data: str | Path, language: str | None = None, column: str | None 
     texts = {path for path in root.iterdir() if uncompressed(path).suffix == PLAIN and path.is_file()}
     if texts and language not in languages:
         named = _by_split(sorted(texts))
-        splits = {"train": texts.pop()} if len(texts) == 1 else {name: path for name, path in named.items() if name}
+        splits = {name: path for name, path in named.items() if name} or ({"train": texts.pop()} if len(texts) == 1 else {})
         if splits:
             return Text(root.resolve().name, root, language or "", column, splits)
     if not language and len(languages) > 1:

@@ -74,6 +74,8 @@ class Recurrent(nn.Module):
 class RecurrentLM(LanguageModel):
     """Predicts the next token of a stream from all before it."""
 
+    carries = True
+
     def __init__(self, config: Config, vocab_size: int) -> None:
         super().__init__()
         c = config

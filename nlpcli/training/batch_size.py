@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 from typing import Any, Callable
 
 import torch
 
 from nlpcli import console
+from nlpcli.environment import peak_memory_bytes
 from nlpcli.training.checkpoint import random_state, set_random_state
 from nlpcli.training.loop import Trainer, out_of_memory
 
@@ -74,12 +75,9 @@ def _batches(trainer: Trainer) -> list[Any]:
 def _free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text("ascii").splitlines())
-    return int(fields["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") - peak_memory_bytes()
 
 
 def _used_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * 4096
+    """Return the most memory that was in use until now; it grows with ever larger batches, and that is what is looked for."""
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else peak_memory_bytes()

@@ -252,8 +252,14 @@ class Trainer:
             try:
                 return self._try_gradients(batches, count, share)
             except RuntimeError as e:
-                if not out_of_memory(e) or self.progress.pieces >= max(len(batch[0]) for batch in batches):
+                if not out_of_memory(e):
                     raise
+                if self.progress.pieces >= max(len(batch[0]) for batch in batches):
+                    raise RunFailed(
+                        "out of memory, even for one row at a time",
+                        cause=str(e).split("\n")[0][:200],
+                        fix="lower --max-length or --context-length, or choose a smaller --preset",
+                    ) from None
             self._optimizer.zero_grad()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -55,12 +55,13 @@ def plan(
         found = Tokenizer.load(tokenizer) if tokenizer else None
         check_early(architecture, chosen, preset, settings, found)
         facts["input"] = _text(data, chosen, src, tgt)
-        inputs, outputs = sizes(found, 2 * (chosen == "classify")) if found else (LARGEST_DEFAULT, LARGEST_DEFAULT)
+        inputs, outputs = sizes(found) if found else (LARGEST_DEFAULT, LARGEST_DEFAULT)
+        outputs = 2 if chosen == "classify" else outputs  # as many classes as the labels will show; they are few
     with torch.device("meta"):
         made = build_model(architecture, model, chosen, inputs, outputs)
     facts["parameters"] = f"{sum(p.numel() for p in made.parameters()):,}"
-    if (inputs, outputs) == (LARGEST_DEFAULT, LARGEST_DEFAULT):
-        facts["parameters"] += f" at most (vocabularies of {LARGEST_DEFAULT:,} pieces; they are learnt from the data)"
+    if "settings" not in facts and not tokenizer:
+        facts["parameters"] += f" at most (a vocabulary of {LARGEST_DEFAULT:,} pieces; it is learnt from the data)"
     return facts
 
 

@@ -43,6 +43,8 @@ SIZES: dict[str, dict[str, Settings]] = {
         "big": {"d_embed": 512, "num_filters": 512},
     },
 }
+FEW_TEXTS = 20_000  # labelled texts up to which many small steps beat few large ones
+RATES = {"rnn": 2e-3, "cnn": 1e-3, "transformer": 5e-4}  # peak learning rate of a classifier
 SMALL_CORPUS = 50_000  # rows up to which more is dropped
 STEEP = {"tiny": 1e-3, "small": 1e-3, "base": 7e-4, "big": 5e-4, "deep": 7e-4}  # peak learning rate of a Transformer
 SCHEDULED = {"tiny": 400, "small": 1000, "base": 4000, "big": 4000, "deep": 4000}  # its warm-up in steps
@@ -74,5 +76,7 @@ def preset_settings(preset: str, architecture: str, task: Task, rows: int) -> Se
     if task == "lm":
         settings |= {"label_smoothing": 0.0}
     if task == "classify":
-        settings |= {"label_smoothing": 0.0, "epochs": 10, "patience": 4}
+        few = rows < FEW_TEXTS
+        settings |= {"label_smoothing": 0.0, "learning_rate": RATES[architecture] * (2 if few else 1)}
+        settings |= {"batch_tokens": 1024, "warmup_steps": 100, "eval_every": 100, "epochs": 8} if few else {"epochs": 5}
     return settings

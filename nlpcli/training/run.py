@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
+import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from nlpcli import console
 from nlpcli.artifacts import Artifact, Draft
@@ -90,8 +91,8 @@ def run(fabric: Fabric, draft: Draft, dataset: Dataset, model_config: Any, setti
     return _publish(draft, trainer, dataset)
 
 
-def follow(fabric: Fabric, folder: Path, dataset: Dataset, resolved: Any) -> None:
-    """Train beside the first process, which alone writes and speaks; `folder` is where its state is."""
+def follow(fabric: Fabric, folder: Path, dataset: Dataset, resolved: Any) -> NoReturn:
+    """Train beside the first process, which alone writes and speaks, and exit; `folder` is where its state is."""
     trainer = make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training)
     fabric.barrier("ready")
     state = folder / STATE
@@ -105,6 +106,7 @@ def follow(fabric: Fabric, folder: Path, dataset: Dataset, resolved: Any) -> Non
                 fabric.barrier("saved")
                 trainer.recover(load_state(state))
                 fabric.barrier("recovered")
+    sys.exit(0)  # the first process says what came of it
 
 
 def make_trainer(

@@ -125,7 +125,7 @@ def train(
         if find_learning_rate:
             return _range_test(running.make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training))
         if fabric.global_rank:
-            return running.follow(fabric, artifacts.partial_path(out), dataset, resolved)
+            running.follow(fabric, artifacts.partial_path(out), dataset, resolved)
         with artifacts.create(
             out,
             "model",

@@ -70,7 +70,7 @@ def test_words_and_characters_are_counted_with_the_ends_of_lines(tiny_rnn: Path)
     [group] = evaluate(model=tiny_rnn, data="text", device="cpu").splits["test"]
     assert (group.name, group.lines) == ("all", 5)
     assert group.value("perplexity") == pytest.approx(math.exp(nats / len(stream)), rel=1e-4)
-    words, characters = 3 + 0 + 5 + 1 + 3 + 5, sum(len(line) + 1 for line in LINES)
+    words, characters = 4 + 0 + 6 + 1 + 3 + 5, sum(len(line) + 1 for line in LINES)
     assert group.value("word perplexity") == pytest.approx(math.exp(nats / words), rel=1e-4)
     assert group.value("bits per character") == pytest.approx(nats / characters / math.log(2), rel=1e-4)
 

@@ -76,7 +76,7 @@ def test_greedy_translations_are_those_of_ctranslate2(tmp_path: Path, norm_place
     assert isinstance(model, TransformerTranslation)
     with torch.no_grad():  # clear choices, and biases and norms that are not those of the beginning
         for parameter in model.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+            parameter.add_(0.3 * torch.randn_like(parameter))
     translator = converted(model, settings, tmp_path / "ct2")
     batch = batch_of()
     ours = beam_search(model, batch.src_bs, batch.src_lengths_b, limits=[9] * len(SRC), beam_size=1, length_penalty=0.0)

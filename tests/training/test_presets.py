@@ -30,7 +30,7 @@ def test_every_preset_builds(architecture: str, task: Any, preset: str) -> None:
     with torch.device("meta"):
         made = build_model(architecture, model, task, 8000, 4 if task == "classify" else 8000)
     assert sum(p.numel() for p in made.parameters()) > 100_000
-    assert training.learning_rate <= 1e-3
+    assert training.learning_rate <= 4e-3
 
 
 @pytest.mark.parametrize("architecture", CONFIGS)
@@ -75,7 +75,7 @@ def test_flag_environment_file_preset_default(run_cli: Run, tiny_labelled: Path,
     assert found["d_embed"] == (12, "flag")
     assert found["num_filters"] == (6, "environment")
     assert found["patience"] == (7, "file")
-    assert found["epochs"] == (10, "preset")
+    assert found["epochs"] == (8, "preset")
     assert found["label_smoothing"] == (0.0, "preset")
     assert found["weight_decay"] == (0.01, "default")
     assert manifest["config"]["preset"] == "tiny"
