@@ -126,7 +126,7 @@ class FeedForward(nn.Module):
             gate, value = inner.chunk(2, -1)
             inner = F.silu(gate) * value
         else:
-            inner = F.relu(inner) if self.activation == "relu" else F.gelu(inner)
+            inner = F.relu_(inner) if self.activation == "relu" else F.gelu(inner)
         out: Tensor = self.out(self.dropout(inner))
         return out
 
