@@ -41,7 +41,7 @@ def plain(job: dict[str, Any], clock: Clock) -> None:
     model = plain_model(job)
     optimizer = torch.optim.AdamW(model.parameters(), lr=job["learning_rate"], betas=BETAS, fused=True)
     clock.watch()
-    for batch in torch.load(Path(job["work"]) / "batches.pt"):
+    for batch in torch.load(Path(job["work"]) / "batches.pt", weights_only=True):
         with precise(job):
             loss = plain_loss(model, (batch["src"], batch["lengths"], batch["tgt_in"], batch["tgt_out"]), SMOOTHING)
         tokens = int(batch["tgt_out"].ne(PAD).sum())

@@ -69,7 +69,7 @@ def transformers(job: dict[str, Any], clock: Clock) -> None:
     ).train()
     learnt = [p for p in model.parameters() if p.requires_grad]  # not the sinusoids
     optimizer = torch.optim.AdamW(learnt, lr=job["learning_rate"], betas=BETAS, fused=True)
-    for batch in torch.load(Path(job["work"]) / "batches.pt"):
+    for batch in torch.load(Path(job["work"]) / "batches.pt", weights_only=True):
         src, tgt_in, tgt_out = batch["src"], batch["tgt_in"], batch["tgt_out"]
         with precise(job):
             logits = model(
