@@ -1,7 +1,7 @@
 """`nlpcli classify`."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -17,7 +17,7 @@ def classify(
         bool, opt.option("--scores", help="Write JSON Lines with the text and the probability of each label.")
     ] = False,
     batch_tokens: opt.BatchTokens = 8192,
-    checkpoint: Annotated[Literal["best", "last"], opt.option("--checkpoint", help="Which weights of the model.")] = "best",
+    checkpoint: opt.Checkpoint = "best",
     device: opt.Device = "auto",
     force: opt.Force = False,
     json_: opt.Json = False,

@@ -1,7 +1,7 @@
 """`nlpcli evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Any, List, Literal, Optional
+from typing import Annotated, Any, List, Optional
 
 import typer
 
@@ -32,7 +32,7 @@ def evaluate(
     beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
     length_penalty: Annotated[float, opt.option("--length-penalty", min=0.0, help="Wu et al.'s α.")] = 1.0,
     batch_tokens: opt.BatchTokens = 8192,
-    checkpoint: Annotated[Literal["best", "last"], opt.option("--checkpoint", help="Which weights of the model.")] = "best",
+    checkpoint: opt.Checkpoint = "best",
     device: opt.Device = "auto",
     force: opt.Force = False,
     json_: opt.Json = False,

@@ -1,7 +1,7 @@
 """`nlpcli generate`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ def generate(
         opt.option("--top-p", min=0.0, max=1.0, help="Draw from the most probable tokens that have this share together."),
     ] = 1.0,
     seed: opt.Seed = 1,
-    checkpoint: Annotated[Literal["best", "last"], opt.option("--checkpoint", help="Which weights of the model.")] = "best",
+    checkpoint: opt.Checkpoint = "best",
     device: opt.Device = "auto",
     json_: opt.Json = False,
     config: opt.Config = None,

@@ -97,6 +97,7 @@ Src = Annotated[Optional[str], option("--src", help="Source language; the first 
 Tgt = Annotated[Optional[str], option("--tgt", help="Target language; the second half of the data's name if not given.")]
 Seed = Annotated[int, option("--seed", help="Seed of every random choice.")]
 Device = Annotated[str, option("--device", help="auto, cpu or cuda.")]
+Checkpoint = Annotated[Literal["best", "last"], option("--checkpoint", help="Which weights of the model.")]
 BatchTokens = Annotated[int, option("--batch-tokens", help="Tokens a batch, padding included.")]
 
 CONTROL = {"config", "json_", "quiet", "verbose", "dry_run", "force", "resume", "find_learning_rate", "help"}

@@ -1,7 +1,7 @@
 """`nlpcli translate`."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -23,7 +23,7 @@ def translate(
         Optional[int], opt.option("--n-best", min=1, help="Write JSON Lines with so many scored hypotheses a line.")
     ] = None,
     batch_tokens: opt.BatchTokens = 8192,
-    checkpoint: Annotated[Literal["best", "last"], opt.option("--checkpoint", help="Which weights of the model.")] = "best",
+    checkpoint: opt.Checkpoint = "best",
     device: opt.Device = "auto",
     force: opt.Force = False,
     json_: opt.Json = False,

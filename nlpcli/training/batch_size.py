@@ -53,9 +53,10 @@ def _try(trainer: Trainer) -> tuple[float, float] | None:
         for i, batch in enumerate(batches):
             trainer.gradients_of(batch)
             peak = max(peak, _used_memory(device))
-            if i == 0:  # the first one warms up
-                count, started = 0, time.monotonic()
-            count += batch.count
+            if i:
+                count += batch.count
+            else:  # the first one warms up
+                started = time.monotonic()
     except RuntimeError as e:
         if not out_of_memory(e):
             raise
