@@ -23,7 +23,7 @@ import msgspec
 from nlpcli import __version__, console
 from nlpcli.environment import environment
 from nlpcli.errors import ArtifactError, BadInput, OutputExists, first_five
-from nlpcli.files import clear, file_digest, fsync_directory, remove, sync_directories, write_text
+from nlpcli.files import clear, file_digest, fsync_directory, remove, remove_unfinished, sync_directories, write_text
 
 SCHEMA = "nlpcli.manifest"
 FORMAT_VERSION = 1
@@ -200,7 +200,9 @@ def create(
         lock.close()
         raise OutputExists(f"{out} is being written by another process", fix="wait for it, or choose another --out") from None
     resumed = resume and _has_work(partial)
-    if not resumed:
+    if resumed:
+        remove_unfinished(partial)
+    else:
         clear(partial, LOCK)
     manifest = Manifest(
         kind=kind,

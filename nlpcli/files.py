@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+TEMPORARY = ".tmp-"  # stands in the name of a file while it is written
+
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text and flush it to disk."""
@@ -15,7 +17,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that after a crash at any moment it holds either the old or the new bytes."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
     try:
         with temporary.open("wb") as f:
             f.write(data)
@@ -38,6 +40,12 @@ def clear(folder: Path, kept: str) -> None:
     for path in folder.iterdir():
         if path.name != kept:
             remove(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote left in a tree."""
+    for path in folder.rglob(f"*{TEMPORARY}*"):
+        path.unlink()
 
 
 def remove(path: Path) -> None:

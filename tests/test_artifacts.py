@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -166,6 +167,29 @@ def test_resume_takes_up_what_was_kept_and_a_new_start_does_not() -> None:
     Path("art").rename("first")
     assert kept_and_taken_up() == (False, set())
     assert everything_in(".") == {"first", "art"}
+
+
+KILLED_WHILE_IT_WRITES = """
+import os, signal
+from pathlib import Path
+from nlpcli import artifacts, files
+
+with artifacts.create(Path("art"), "model", command="c", config={}, resume=True, keep=True) as draft:
+    files.write_text(draft.path / "state", "1")
+    files.os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+    files.write_text(draft.path / "state", "2")
+"""
+
+
+def test_what_a_killed_write_left_does_not_get_into_the_artifact() -> None:
+    process = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_WRITES], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert len(list(Path("art.partial").glob("state*"))) == 2
+    with artifacts.create(Path("art"), "model", command="c", config={}, resume=True) as draft:
+        assert draft.resumed
+        assert (draft.path / "state").read_text() == "1"
+        made = draft.publish()
+    assert [f.path for f in made.manifest.files] == ["state"]
 
 
 def test_resume_with_nothing_to_take_up_starts_anew() -> None:
