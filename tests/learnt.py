@@ -46,7 +46,7 @@ def learnt(tiny_corpus: Path, tiny_tokenizer: Path, tmp_path_factory: pytest.Tem
     facts = {"architecture": "attention", "src": "ko", "tgt": "en", "tokenizer_id": tokenizer.id}
     out = tmp_path_factory.mktemp("learnt") / "model"
     with artifacts.create(out, "model", command="nlpcli train attention", config=facts | msgspec.to_builtins(config)) as draft:
-        save_weights(draft.path / "last.safetensors", model)
+        save_weights(draft.path / "last.safetensors", dict(model.named_parameters()))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
         for _ in range(300):
             optimizer.zero_grad()
@@ -56,7 +56,7 @@ def learnt(tiny_corpus: Path, tiny_tokenizer: Path, tmp_path_factory: pytest.Tem
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-        save_weights(draft.path / "model.safetensors", model)
+        save_weights(draft.path / "model.safetensors", dict(model.named_parameters()))
         shutil.copytree(tiny_tokenizer, draft.path / "tokenizer")
         draft.publish()
     return Learnt(out, list(src), list(tgt))

@@ -13,13 +13,13 @@ from typing import Any
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
 from nlpcli.corpus.classify import write_classes
-from nlpcli.corpus.labelled import find_labelled
+from nlpcli.corpus.labelled import Labelled, find_labelled
 from nlpcli.corpus.names import Corpus, find_corpus, resolve
 from nlpcli.corpus.plain import write_text
 from nlpcli.corpus.readers import UTF8, known_encoding, read_lines
 from nlpcli.corpus.tables import read_pairs
 from nlpcli.corpus.tasks import CorpusTask, Task, find_task, refuse_unused
-from nlpcli.corpus.text import find_text
+from nlpcli.corpus.text import Text, find_text
 from nlpcli.errors import BadInput
 
 COMMAND = "nlpcli data prepare"
@@ -89,17 +89,43 @@ def prepare_data(
         UsageError: columns or languages that are not clear, options of another task.
     """
     encoding = known_encoding(encoding)
+    found = find_data(data, task, src, tgt, lang, column, text_column, label_column, fold, encoding)
+    again = {"force": force or reuse, "config_source": config_source}
+    if isinstance(found, Corpus):
+        return _prepare_pairs(found, out, hold_out, reuse, again)
+    if isinstance(found, Text):
+        return _prepare_text(found, out, encoding, reuse, again)
+    return _prepare_classes(found, out, lang, fold, hold_out, reuse, again)
+
+
+def find_data(
+    data: str,
+    task: CorpusTask = "auto",
+    src: str | None = None,
+    tgt: str | None = None,
+    lang: str | None = None,
+    column: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    fold: str | None = None,
+    encoding: str = UTF8,
+) -> Corpus | Text | Labelled:
+    """Find what `prepare_data` would read, without reading more than the first lines; its arguments are those.
+
+    Raises:
+        BadInput: it is not there.
+        UsageError: columns or languages that are not clear, options of another task.
+    """
     root = resolve(data)
     chosen = find_task(root, task, src, tgt, lang, column or text_column, label_column, fold, encoding)
     given = {"src": src, "tgt": tgt, "lang": lang, "column": column, "text-column": text_column}
     given |= {"label-column": label_column, "fold": fold, "encoding": None if encoding == UTF8 else encoding}
     refuse_unused(chosen, given)
-    again = {"force": force or reuse, "config_source": config_source}
     if chosen == "translation":
-        return _prepare_pairs(find_corpus(root, src, tgt), out, hold_out, reuse, again)
-    if chosen == "lm":
-        return _prepare_text(root, out, lang, column, encoding, reuse, again)
-    return _prepare_classes(root, out, lang, text_column or column, label_column, encoding, fold, hold_out, reuse, again)
+        return find_corpus(root, src, tgt)
+    return (
+        find_text(root, lang, column) if chosen == "lm" else find_labelled(root, text_column or column, label_column, encoding)
+    )
 
 
 def _prepare_pairs(corpus: Corpus, out: Path, hold_out: int, reuse: bool, again: dict[str, Any]) -> Prepared:
@@ -115,10 +141,7 @@ def _prepare_pairs(corpus: Corpus, out: Path, hold_out: int, reuse: bool, again:
         return _result(draft.publish())
 
 
-def _prepare_text(
-    root: Path, out: Path, lang: str | None, column: str | None, encoding: str, reuse: bool, again: dict[str, Any]
-) -> PreparedText:
-    text = find_text(root, lang, column)
+def _prepare_text(text: Text, out: Path, encoding: str, reuse: bool, again: dict[str, Any]) -> PreparedText:
     config = {"data": text.name, "task": "lm", "kind": "monolingual", "lang": text.language or None}
     config |= {"column": text.column, "encoding": encoding}
     inputs = text.inputs(list(text.splits), out)
@@ -130,22 +153,12 @@ def _prepare_text(
 
 
 def _prepare_classes(
-    root: Path,
-    out: Path,
-    lang: str | None,
-    text_column: str | None,
-    label_column: str | None,
-    encoding: str,
-    fold: str | None,
-    hold_out: int,
-    reuse: bool,
-    again: dict[str, Any],
+    labelled: Labelled, out: Path, lang: str | None, fold: str | None, hold_out: int, reuse: bool, again: dict[str, Any]
 ) -> PreparedText:
-    labelled = find_labelled(root, text_column, label_column, encoding)
     first = labelled.parts[0]
     columns = {"text_column": first.text or None, "label_column": first.label if first.text else None}
     config: dict[str, Any] = {"data": labelled.name, "task": "classify", "kind": "labelled", "lang": lang, **columns}
-    config |= {"encoding": encoding, "fold": fold, "hold_out": hold_out}
+    config |= {"encoding": labelled.encoding, "fold": fold, "hold_out": hold_out}
     inputs = labelled.inputs(out)
     if reuse and (found := reusable(out, "corpus", config, inputs)):
         return _text_result(found)

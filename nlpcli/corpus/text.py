@@ -84,7 +84,9 @@ def find_text(data: str | Path, language: str | None = None, column: str | None 
     texts = {path for path in root.iterdir() if uncompressed(path).suffix == PLAIN and path.is_file()}
     if texts and language not in languages:
         named = _by_split(sorted(texts))
-        splits = {name: path for name, path in named.items() if name} or ({"train": texts.pop()} if len(texts) == 1 else {})
+        splits = {name: named[name] for name in SPLIT_NAMES.values() if name in named}
+        if not splits and len(texts) == 1:
+            splits = {"train": texts.pop()}
         if splits:
             return Text(root.resolve().name, root, language or "", column, splits)
     if not language and len(languages) > 1:

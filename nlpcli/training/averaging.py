@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from nlpcli.errors import ArtifactError, first_five
+from nlpcli.training.sharding import part_of
 
 
 class Ema:
@@ -57,12 +58,13 @@ class Ema:
         _same("the moving average", "the model", shapes, _shapes(self.weights), fix)
         self.updates = state["updates"]
         for name, weight in self.weights.items():
-            weight.copy_(state["weights"][name])
+            weight.copy_(part_of(state["weights"][name], weight))
 
 
 @torch.no_grad()
 def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
-    torch._foreach_copy_(targets, sources)
+    for target, source in zip(targets, sources):  # no foreach: it does not know tensors spread over processes
+        target.copy_(source)
 
 
 def average(paths: list[Path]) -> dict[str, Tensor]:

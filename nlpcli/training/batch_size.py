@@ -11,7 +11,8 @@ import torch
 from nlpcli import console
 from nlpcli.environment import peak_memory_bytes
 from nlpcli.training.checkpoint import random_state, set_random_state
-from nlpcli.training.loop import Trainer, out_of_memory
+from nlpcli.training.gradients import out_of_memory
+from nlpcli.training.loop import Trainer
 
 SMALLEST, LARGEST = 1024, 131_072  # tokens
 WORTH = 1.1  # times the speed of half as many tokens, to go on doubling
@@ -49,9 +50,10 @@ def _try(trainer: Trainer) -> tuple[float, float] | None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     count, started, peak = 0, time.monotonic(), used
+    trainer.model.train()
     try:
         for i, batch in enumerate(batches):
-            trainer.gradients_of(batch)
+            trainer.gradients.add_once([batch], 0.0)
             peak = max(peak, _used_memory(device))
             if i:
                 count += batch.count

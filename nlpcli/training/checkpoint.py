@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 import torch
 from safetensors.torch import save
-from torch import nn
 
 from nlpcli.errors import ArtifactError
 from nlpcli.files import write_bytes
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -44,10 +43,9 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
-    """Write the parameters (a tied one once) as safetensors."""
-    tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
-    write_bytes(path, save(tensors))
+def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write named parameters as safetensors."""
+    write_bytes(path, save({name: p.detach().cpu().contiguous() for name, p in weights.items()}))
 
 
 def random_state() -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Iterator
 
 import torch
@@ -13,13 +13,14 @@ from lightning_fabric import Fabric
 
 from nlpcli import console
 from nlpcli.errors import RunFailed
-from nlpcli.models.base import LanguageModel, Model, Objective
+from nlpcli.models.base import Model
 from nlpcli.training.averaging import Ema
-from nlpcli.training.checkpoint import random_state, set_random_state
-from nlpcli.training.optimisation import Plateau, finish_gradients, learning_rate, set_learning_rate, teacher_forcing
+from nlpcli.training.gradients import Gradients
+from nlpcli.training.optimisation import Plateau, finish_gradients, learning_rate, set_learning_rate
 from nlpcli.training.prefetch import prefetched
 from nlpcli.training.processes import gathered
 from nlpcli.training.settings import TrainSettings
+from nlpcli.training.sharding import load_optimizer, put_together, spread, whole
 from nlpcli.training.validation import Measured, Validation
 
 UNUSABLE = 3  # steps in a row without a finite gradient, after which the run goes back to its last save point
@@ -43,7 +44,6 @@ class Progress:
     evaluations_since_best: int = 0
     stopped: str = ""  # why the run ended: epochs, steps, minutes or patience
     log_bytes: int = 0  # length of metrics.jsonl when the state was saved
-    pieces: int = 1  # into how many parts a batch is cut so that it fits into memory
     unusable: int = 0  # steps in a row that were left out because the gradient was not finite
     recoveries: int = 0
     rate_scale: float = 1.0  # halved at each recovery
@@ -108,40 +108,40 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        self._wrapped, self._optimizer = self.fabric.setup(self.model, self.optimizer)
+        self._wrapped: Any = self.fabric.setup_module(self.model)
+        self._optimizer: Any = self.fabric.setup_optimizers(self.optimizer)
         self.ema = Ema(self.model, self.settings.ema) if self.settings.ema else None
         self.plateau = Plateau()
-        self._carried: list[dict[str, torch.Tensor]] = []
+        self.gradients = Gradients(self.fabric, self.model, self._wrapped, self.settings)
         self._processes: list[dict[str, Any]] = []  # what each process had at the last save point
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next step depends on, as tensors and plain values."""
+        """Return all that the next step depends on, as tensors and plain values; where the model is spread over processes,
+        all of them must call it."""
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": put_together(self.model.state_dict()),
+            "optimizer": put_together(self.optimizer.state_dict()),
             "precision": self.fabric.strategy.precision.state_dict(),
-            "ema": self.ema.state_dict() if self.ema else {},
+            "ema": put_together(self.ema.state_dict()) if self.ema else {},
             "plateau": asdict(self.plateau),
             "progress": asdict(self.progress),
-            "processes": self._processes or [self._own_state()],
+            "processes": self._processes or [self.gradients.state()],
         }
 
-    def _own_state(self) -> dict[str, Any]:
-        """Return what no two processes have in common."""
-        return {"carried": to_cpu(self._carried), "pieces": self.progress.pieces, "random": random_state()}
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return the weights to keep, their moving average if there is one; as for `state`, all processes must call it."""
+        return put_together(self.ema.weights if self.ema else named_weights(self.model))
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state()` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.model.load_state_dict(spread(state["model"], self.model.state_dict()))
+        load_optimizer(self.optimizer, state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
         self.plateau = Plateau(**state["plateau"])
-        own = state["processes"][self.fabric.global_rank]
-        self._carried = own["carried"]
-        self.progress = replace(Progress(**state["progress"]), pieces=own["pieces"])
-        set_random_state(own["random"])
+        self.progress = Progress(**state["progress"])
+        self.gradients.restore(state["processes"][self.fabric.global_rank])
 
     def recover(self, state: dict[str, Any]) -> None:
         """Go on from a saved state at half the learning rate.
@@ -203,7 +203,7 @@ class Trainer:
 
     def _save_point(self) -> SavePoint:
         if self.fabric.world_size > 1:
-            self._processes = gathered(self.fabric, self._own_state())
+            self._processes = gathered(self.fabric, self.gradients.state())
         return SavePoint(self.progress.step, final=bool(self.progress.stopped))
 
     def _seconds(self, clock: float) -> float:
@@ -228,8 +228,8 @@ class Trainer:
         set_learning_rate(self.optimizer, rate)
         self.model.train()
         count = sum(batch.count for batch in batches)
-        loss = self._gradients(batches, count, share)
-        norm = finish_gradients(self.fabric, self._wrapped, self._optimizer, s)
+        loss = self.gradients.add(batches, share)
+        norm = finish_gradients(self.fabric, self._optimizer, s)
         usable = math.isfinite(loss) and math.isfinite(norm)
         if usable or s.precision == "16":  # its scaler leaves out the step by itself, and must see it
             self._optimizer.step()
@@ -245,73 +245,6 @@ class Trainer:
         p.seconds = self._seconds(clock)
         return Step(p.step, loss, norm, rate, count, p.seconds, share)
 
-    def _gradients(self, batches: list[Any], count: int, share: float) -> float:
-        """Add up the gradients of the mean loss over all of the batches; out of memory, cut them into more pieces."""
-        before, carried = random_state(), list(self._carried)
-        while True:
-            try:
-                return self._try_gradients(batches, count, share)
-            except RuntimeError as e:
-                if not out_of_memory(e):
-                    raise
-                if self.progress.pieces >= max(len(batch[0]) for batch in batches):
-                    raise RunFailed(
-                        "out of memory, even for one row at a time",
-                        cause=str(e).split("\n")[0][:200],
-                        fix="lower --max-length or --context-length, or choose a smaller --preset",
-                    ) from None
-            self._optimizer.zero_grad()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            set_random_state(before)
-            self._carried = carried = halved(carried)
-            self.progress.pieces *= 2
-            console.warn(
-                f"out of memory: from now on a batch is computed in {self.progress.pieces} pieces, with the same result"
-            )
-
-    def _try_gradients(self, batches: list[Any], count: int, share: float) -> float:
-        s, fabric = self.settings, self.fabric
-        objective = Objective(
-            s.label_smoothing, s.r_drop, s.word_dropout, teacher_forcing(s, share), s.guided_alignment, s.coverage_loss
-        )
-        ranks, pieces = fabric.world_size, self.progress.pieces
-        parts = [part for batch in batches for part in self._pieces(batch)]
-        total = torch.zeros((), device=fabric.device)
-        for i, (part, weight) in enumerate(parts):
-            self._put_back(i % pieces)
-            last = i == len(parts) - 1
-            with fabric.no_backward_sync(self._wrapped, enabled=not last) if ranks > 1 else nullcontext():
-                loss = self._wrapped(part.to(fabric.device), objective) * weight
-                fabric.backward(loss * (ranks / count))  # processes average their gradients
-            total += loss.detach()
-            self._keep(i % pieces)
-        if ranks > 1:
-            total = fabric.all_reduce(total, reduce_op="sum")  # type: ignore[assignment]
-        return float(total) / count
-
-    def _pieces(self, batch: Any) -> Iterator[tuple[Any, float]]:
-        """Cut a batch by rows, for this process and for memory; each part with the weight of its loss.
-
-        The rows of a process do not depend on how many pieces it needs. If none is left for a piece it computes the first one
-        without weight, as all processes must take part in every step.
-        """
-        ranks, pieces = self.fabric.world_size, self.progress.pieces
-        for i in range(pieces):
-            first = self.fabric.global_rank + i * ranks
-            left = first < len(batch[0])
-            yield rows_of(batch, slice(first, None, ranks * pieces) if left else slice(0, 1)), float(left)
-
-    def _put_back(self, piece: int) -> None:
-        if isinstance(self.model, LanguageModel) and self._carried:
-            self.model.carry(self._carried[piece])
-
-    def _keep(self, piece: int) -> None:
-        if isinstance(self.model, LanguageModel) and (state := self.model.carried()):
-            if len(self._carried) != self.progress.pieces:
-                self._carried = [{} for _ in range(self.progress.pieces)]
-            self._carried[piece] = state
-
     def step_at(self, rate: float) -> float:
         """Make one plain step of the first epoch at a learning rate; return the loss before it, for a range test."""
         p = self.progress
@@ -320,27 +253,19 @@ class Trainer:
         p.step += 1
         p.epoch, p.batch = (p.epoch, p.batch + 1) if p.batch + 1 < len(epoch) else (p.epoch + 1, 0)
         set_learning_rate(self.optimizer, rate)
-        loss = self.gradients_of(batch)
-        finish_gradients(self.fabric, self._wrapped, self._optimizer, self.settings)
+        self.model.train()
+        loss = self.gradients.add_once([batch], 0.0)
+        finish_gradients(self.fabric, self._optimizer, self.settings)
         self._optimizer.step()
         self._optimizer.zero_grad()
         return loss
-
-    def gradients_of(self, batch: Any) -> float:
-        """Add the gradients of one batch to those there are, and return its mean loss.
-
-        Raises:
-            RuntimeError: out of memory (see `out_of_memory`).
-        """
-        self.model.train()
-        return self._try_gradients([batch], batch.count, 0.0)
 
     def _evaluate(self) -> Evaluation:
         p = self.progress
         self.model.eval()
         measured: Any = None
-        if not self.fabric.global_rank:
-            with self.ema.applied(self.model) if self.ema else nullcontext():
+        with self.ema.applied(self.model) if self.ema else nullcontext(), whole(self.model):
+            if not self.fabric.global_rank:
                 measured = self.measure(self.model)
         measured = self.fabric.broadcast(measured)  # what ends a run must be the same for all processes
         if self.settings.schedule == "plateau" and self.plateau.observe(measured.loss):
@@ -372,21 +297,6 @@ class Trainer:
         return "epochs" if p.epoch + p.batch / batches_an_epoch >= s.epochs else ""
 
 
-def rows_of(batch: Any, rows: slice) -> Any:
-    """Return some rows of a batch: of each tensor in it."""
-    return type(batch)(*(x[rows] if isinstance(x, torch.Tensor) else x for x in batch))
-
-
-def halved(carried: list[dict[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
-    """Cut the carried state of each piece in two, as `Trainer._pieces` cuts the rows: first all even ones, then all odd."""
-    return [{name: x[odd::2] for name, x in piece.items()} for odd in (0, 1) for piece in carried]
-
-
-def to_cpu(carried: list[dict[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
-    """Copy the carried state off a GPU, where it is no use to another process."""
-    return [{name: x.cpu() for name, x in piece.items()} for piece in carried]
-
-
-def out_of_memory(e: BaseException) -> bool:
-    """Tell whether torch could not get memory, on a GPU or on the CPU."""
-    return isinstance(e, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(e)
+def named_weights(model: Model) -> dict[str, torch.Tensor]:
+    """Return a model's parameters, a tied one once."""
+    return {name: p.detach() for name, p in model.named_parameters()}

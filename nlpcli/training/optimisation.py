@@ -9,9 +9,9 @@ from typing import Any, Callable
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.distributed.fsdp import FullyShardedDataParallel
 
 from nlpcli.training.settings import TrainSettings
+from nlpcli.training.sharding import put_together
 
 FINAL_SHARE = 0.02  # of the peak learning rate, at the end of a cosine or linear schedule
 CYCLE_RISE = 0.3  # share of the budget in which a one-cycle schedule rises
@@ -31,14 +31,15 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     share learning rate × `weight_decay`; the gradient's statistics do not see it. A tied parameter is there once.
 
     The fused kernels run on CPU and GPU alike. They unscale float16 gradients on their own, too late for clipping and
-    penalties, so `precision = "16"` takes the foreach ones, as do RMSprop (has none) and Adagrad (CPU only at first).
+    penalties, so `precision = "16"` takes the foreach ones, as do weights spread over processes (`shard`: fused SGD does
+    not know them), RMSprop (has none) and Adagrad (CPU only at first).
     """
     groups = [
         {"params": [p for p in model.parameters() if p.ndim > 1]},
         {"params": [p for p in model.parameters() if p.ndim <= 1]},
     ]
     s = settings
-    kernel: Any = {"foreach": True} if s.precision == "16" else {"fused": True}
+    kernel: Any = {"foreach": True} if s.precision == "16" or s.shard else {"fused": True}
     common: Any = {"lr": s.learning_rate, "weight_decay": 0.0}
     optimizer: Optimizer
     if s.optimizer in ("adam", "adamw"):
@@ -82,7 +83,6 @@ def _begin_late(optimizer: Optimizer) -> None:
 
 
 def _matrices(optimizer: Optimizer) -> list[Tensor]:
-    # not by ndim: FSDP flattens parameters, while the groups were made before it
     return [p for p in optimizer.param_groups[0]["params"] if p.grad is not None]
 
 
@@ -92,14 +92,14 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def finish_gradients(fabric: Fabric, model: nn.Module, optimizer: Any, settings: TrainSettings) -> float:
+def finish_gradients(fabric: Fabric, optimizer: Any, settings: TrainSettings) -> float:
     """Make the gradients of `backward` ready for the optimiser's step: unscale, add penalties, clip by value, by norm.
 
     One function as the order matters, and as float16 gradients may be unscaled once only (`fabric.clip_gradients`
     does it at every call).
 
     Args:
-        model, optimizer: as `fabric.setup` returned them.
+        optimizer: as `fabric.setup_optimizers` returned it.
 
     Returns:
         The norm of all gradients before it was bounded; not finite where the training diverged, or where float16
@@ -107,7 +107,7 @@ def finish_gradients(fabric: Fabric, model: nn.Module, optimizer: Any, settings:
     """
     fabric.strategy.precision.unscale_gradients(optimizer.optimizer)
     add_penalties(optimizer, settings)
-    return clip(model, optimizer, settings)
+    return clip(optimizer, settings)
 
 
 @torch.no_grad()
@@ -121,15 +121,13 @@ def add_penalties(optimizer: Optimizer, settings: TrainSettings) -> None:
         torch._foreach_add_(gradients, matrices, alpha=settings.l2)
 
 
-def clip(model: nn.Module, optimizer: Optimizer, settings: TrainSettings) -> float:
+def clip(optimizer: Optimizer, settings: TrainSettings) -> float:
     """Bound each gradient to ±`clip_value`, then the norm of all to `clip_norm` (0 is none); return the norm between."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     if settings.clip_value:
         nn.utils.clip_grad_value_(parameters, settings.clip_value)
-    bound = settings.clip_norm or math.inf
-    for sharded in FullyShardedDataParallel.fsdp_modules(model, root_only=True):
-        return float(sharded.clip_grad_norm_(bound))  # only it knows the other shards
-    return float(nn.utils.clip_grad_norm_(parameters, bound))
+    norm = put_together(nn.utils.clip_grad_norm_(parameters, settings.clip_norm or math.inf))
+    return float(norm)
 
 
 def learning_rate(settings: TrainSettings, step: int, progress: float, scale: float = 1.0) -> float:

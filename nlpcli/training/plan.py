@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from nlpcli import artifacts
-from nlpcli.corpus.names import find_corpus
-from nlpcli.models.config import TASKS, Task
+from nlpcli.corpus.names import Corpus
+from nlpcli.corpus.prepare import find_data
+from nlpcli.corpus.text import Text
+from nlpcli.models.config import TASKS
 from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.vocabulary import LARGEST_DEFAULT
 from nlpcli.training.resolve import check_early, resolve, split_settings
 from nlpcli.training.train import default_out
+
+OF_DATA = ("lang", "column", "text_column", "label_column", "fold", "encoding")
 
 
 def plan(
@@ -24,7 +28,7 @@ def plan(
     data: str,
     out: Path | None = None,
     tokenizer: Path | None = None,
-    task: str = "auto",
+    task: Literal["auto", "translation", "lm", "classify"] = "auto",
     preset: Any = "auto",
     src: str | None = None,
     tgt: str | None = None,
@@ -39,8 +43,7 @@ def plan(
         UsageError: settings that cannot work.
         BadInput: the data is not there.
     """
-    for name in ("lang", "column", "text_column", "label_column", "encoding", "fold"):
-        settings.pop(name, None)
+    of_data = {name: settings.pop(name) for name in OF_DATA if settings.get(name) is not None}
     model, _ = split_settings(architecture, settings)
     facts: dict[str, Any] = {"out": str(out or default_out(data, architecture))}
     if artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset":
@@ -51,10 +54,14 @@ def plan(
         facts["settings"] = {name: resolved.config[name] for name, source in resolved.sources.items() if source == "preset"}
         inputs, outputs = sizes(dataset.tokenizer, len(dataset.labels))
     else:
-        chosen = _task(architecture, task)
+        if task == "auto" and len(TASKS[architecture]) == 1:
+            task = TASKS[architecture][0]
+        text = find_data(data, task, src, tgt, **of_data)
+        chosen = "translation" if isinstance(text, Corpus) else "lm" if isinstance(text, Text) else "classify"
         found = Tokenizer.load(tokenizer) if tokenizer else None
         check_early(architecture, chosen, preset, settings, found)
-        facts["input"] = _text(data, chosen, src, tgt)
+        languages = f", {text.src}-{text.tgt}" if isinstance(text, Corpus) else ""
+        facts["input"] = f"{text.root} ({', '.join(text.splits)}{languages}, {chosen})"
         inputs, outputs = sizes(found) if found else (LARGEST_DEFAULT, LARGEST_DEFAULT)
         outputs = 2 if chosen == "classify" else outputs  # as many classes as the labels will show; they are few
     with torch.device("meta"):
@@ -63,15 +70,3 @@ def plan(
     if "settings" not in facts and not tokenizer:
         facts["parameters"] += f" at most (a vocabulary of {LARGEST_DEFAULT:,} pieces; it is learnt from the data)"
     return facts
-
-
-def _task(architecture: str, task: str) -> Task:
-    chosen: Any = TASKS[architecture][0] if task == "auto" else task
-    return chosen  # type: ignore[no-any-return]
-
-
-def _text(data: str, task: Task, src: str | None, tgt: str | None) -> str:
-    if task != "translation":
-        return data
-    corpus = find_corpus(data, src, tgt)
-    return f"{corpus.root} ({', '.join(corpus.splits)}, {corpus.src}-{corpus.tgt})"

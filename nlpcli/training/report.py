@@ -122,12 +122,7 @@ class Checkpoints:
         return sorted(self.folder.glob(f"{EVALUATION}*.safetensors"))
 
     def _weights(self, name: str, trainer: Trainer) -> None:
-        path = self.folder / f"{name}.safetensors"
-        if trainer.ema:
-            with trainer.ema.applied(trainer.model):
-                save_weights(path, trainer.model)
-        else:
-            save_weights(path, trainer.model)
+        save_weights(self.folder / f"{name}.safetensors", trainer.weights())
 
     def save(self, trainer: Trainer) -> None:
         """Copy the state and begin to write it."""

@@ -104,8 +104,20 @@ def _check_training(architecture: str, training: TrainSettings) -> None:
             problems.append(f"--{name.replace('_', '-')} is for the architecture attention, not {architecture}")
     if training.freeze_embeddings and not training.embeddings:
         problems.append("--freeze-embeddings needs --embeddings")
+    if training.shard:
+        problems += _check_sharding(training)
     if problems:
         raise UsageError("these settings cannot work", cause="; ".join(problems), fix="change the options named")
+
+
+def _check_sharding(training: TrainSettings) -> list[str]:
+    refused = {
+        "--shard needs --devices or --num-nodes": training.devices * training.num_nodes == 1,
+        "--shard has no --precision 16; bf16 has the same speed": training.precision == "16",
+        "--shard has no --average-checkpoints; --ema is another average": training.average_checkpoints > 1,
+        "--shard has no --freeze-embeddings": training.freeze_embeddings,
+    }
+    return [problem for problem, is_so in refused.items() if is_so]
 
 
 def with_batch_tokens(resolved: Resolved, tokens: int) -> Resolved:

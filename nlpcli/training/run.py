@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 
 from nlpcli import console
 from nlpcli.artifacts import Artifact, Draft
@@ -25,12 +26,13 @@ from nlpcli.training.averaging import average
 from nlpcli.training.batches import make_batches
 from nlpcli.training.checkpoint import load_state, save_weights
 from nlpcli.training.interrupts import resume_command, stop_on_signals
-from nlpcli.training.loop import Diverged, Evaluation, SavePoint, Step, Trainer
+from nlpcli.training.loop import Diverged, Evaluation, Event, SavePoint, Step, Trainer, named_weights
 from nlpcli.training.optimisation import initialise, make_optimizer
 from nlpcli.training.processes import stop_together
 from nlpcli.training.report import LOG, LOG_EVERY, UNITS, Checkpoints, MetricsLog, ProgressLine
 from nlpcli.training.settings import STATE, TrainSettings, differences
-from nlpcli.training.transfer import load_embeddings
+from nlpcli.training.sharding import put_together, shard
+from nlpcli.training.transfer import freeze, load_embeddings
 from nlpcli.training.validation import ClassificationValidation, LanguageValidation, TranslationValidation, Validation
 
 FORMATS = {"32": "float32", "bf16": "bfloat16", "16": "float16"}
@@ -39,16 +41,25 @@ PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-m
 
 
 def make_fabric(settings: TrainSettings, device: str, precision: str) -> Fabric:
-    """Return what knows devices and number formats; several devices train by averaging their gradients (DDP)."""
+    """Return what knows devices and number formats; several devices train by averaging their gradients, each with a copy of
+    the model (DDP) or, with `shard`, with a part of it (FSDP)."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # we say ourselves what was chosen
     several = settings.devices * settings.num_nodes > 1
     return Fabric(
         accelerator=device,
         devices=settings.devices,
         num_nodes=settings.num_nodes,
-        strategy=DDPStrategy(timeout=TIMEOUT) if several else "auto",
+        strategy=_strategy(settings) if several else "auto",
         precision=PRECISIONS[precision],
     )
+
+
+def _strategy(settings: TrainSettings) -> DDPStrategy | ModelParallelStrategy:
+    if not settings.shard:
+        return DDPStrategy(timeout=TIMEOUT)
+    processes = settings.devices * settings.num_nodes
+    # the model comes spread already: its optimiser is made from the parts
+    return ModelParallelStrategy(lambda model, mesh: model, processes, tensor_parallel_size=1, timeout=TIMEOUT)
 
 
 def run(fabric: Fabric, draft: Draft, dataset: Dataset, model_config: Any, settings: TrainSettings) -> Artifact:
@@ -106,7 +117,19 @@ def follow(fabric: Fabric, folder: Path, dataset: Dataset, resolved: Any) -> NoR
                 fabric.barrier("saved")
                 trainer.recover(load_state(state))
                 fabric.barrier("recovered")
+            elif resolved.training.shard:
+                _take_part(trainer, event)
+    if resolved.training.shard and trainer.progress.stopped:
+        put_together(named_weights(trainer.model))
     sys.exit(0)  # the first process says what came of it
+
+
+def _take_part(trainer: Trainer, event: Event) -> None:
+    """Give the first process what `_listen` saves there."""
+    if isinstance(event, Evaluation) and event.improved:
+        trainer.weights()
+    elif isinstance(event, SavePoint):
+        trainer.state()
 
 
 def make_trainer(
@@ -123,8 +146,13 @@ def make_trainer(
     initialise(model, settings)
     streams = getattr(model, "carries", False)
     train, valid = (make_batches(dataset, split, task, settings, streams) for split in ("train", "valid"))
+    pretrained = load_embeddings(model, dataset, settings)
+    if settings.shard:
+        assert isinstance(fabric.strategy, ModelParallelStrategy)
+        shard(model.to(fabric.device), fabric.strategy.device_mesh["data_parallel"])
     optimizer = make_optimizer(model, settings)
-    load_embeddings(model, optimizer, dataset, settings)
+    if settings.freeze_embeddings:
+        freeze(pretrained, optimizer)
     if settings.compile:
         torch._dynamo.config.suppress_errors = True  # what fails runs as it is
         model.compile(dynamic=True)
@@ -200,7 +228,7 @@ def _average(trainer: Trainer, checkpoints: Checkpoints) -> None:
     console.info(f"average of {len(paths)} checkpoints: valid loss {measured.loss:.3f}{', kept' if better else ', not better'}")
     if better:
         p.best_step, p.best_loss, p.best_scores = p.step, measured.loss, measured.scores
-        save_weights(checkpoints.folder / "model.safetensors", trainer.model)
+        save_weights(checkpoints.folder / "model.safetensors", named_weights(trainer.model))
     _put(trainer.model, own)
 
 
@@ -217,7 +245,7 @@ def _put(model: Model, weights: dict[str, torch.Tensor]) -> None:
 
 def _publish(draft: Draft, trainer: Trainer, dataset: Dataset) -> Artifact:
     p = trainer.progress
-    save_weights(draft.path / "last.safetensors", trainer.model)
+    save_weights(draft.path / "last.safetensors", put_together(named_weights(trainer.model)))
     shutil.copytree(dataset.tokenizer.artifact.path, draft.path / "tokenizer", dirs_exist_ok=True)
     draft.manifest.metrics = {
         "parameters": sum(t.numel() for t in trainer.model.parameters()),

@@ -93,6 +93,9 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="auto, cpu or cuda.")] = "auto"
     devices: Annotated[Count, Meta(description="Processes of this machine that train together, each on a part of a batch.")] = 1
     num_nodes: Annotated[Count, Meta(description="Machines that train together; start the command on each by torchrun.")] = 1
+    shard: Annotated[
+        bool, Meta(description="Spread the model over the devices (FSDP), for one too large for each to have a copy.")
+    ] = False
     precision: Annotated[
         Literal["auto", "32", "bf16", "16"],
         Meta(description="Number format of matrix products; auto: bf16 where the processor has it."),

@@ -22,17 +22,16 @@ def embedding_inputs(settings: TrainSettings, out: Path) -> list[Input]:
     return [artifacts.open_artifact(path, "embedding").as_input("embedding", out) for path in settings.embeddings]
 
 
-def load_embeddings(model: Model, optimizer: torch.optim.Optimizer, dataset: Dataset, settings: TrainSettings) -> None:
-    """Copy pretrained vectors into the model's embeddings, each embedding into the side of its language.
+def load_embeddings(model: Model, dataset: Dataset, settings: TrainSettings) -> list[tuple[nn.Embedding, Tensor]]:
+    """Copy pretrained vectors into the model's embeddings, each into the side of its language; return which rows.
 
     The vectors are scaled, all by one factor, to the standard deviation that fresh embeddings have: word2vec's are several
     times as long, and would drown what the cell says (and, shared with the output layer, blow up its logits).
-    With `freeze_embeddings` the rows found are put back after every step, so they stay as they are to the last bit while
-    the others are learnt. Where the output layer shares them (`tie_embeddings`), its rows stay as well.
 
     Raises:
         UsageError: an embedding of another language or another size.
     """
+    found = []
     for path in settings.embeddings:
         language = _language(path, dataset)
         layer = dict(zip(dataset.languages, model.embeddings()))[language]
@@ -42,12 +41,12 @@ def load_embeddings(model: Model, optimizer: torch.optim.Optimizer, dataset: Dat
         rows, vectors = torch.from_numpy(mapped.found).nonzero()[:, 0], torch.from_numpy(mapped.vectors)
         with torch.no_grad():
             layer.weight[rows] = (vectors[rows] * (layer.embedding_dim**-0.5 / vectors[rows].std())).to(layer.weight)
-        if settings.freeze_embeddings:
-            _freeze(layer, rows.to(layer.weight.device), optimizer)
+        found.append((layer, rows))
         console.info(
             f"embeddings: {language}: {len(rows):,} of {len(pieces):,} pieces from {path}"
             f"{', frozen' if settings.freeze_embeddings else ''}"
         )
+    return found
 
 
 def _language(path: str, dataset: Dataset) -> str:
@@ -63,11 +62,16 @@ def _language(path: str, dataset: Dataset) -> str:
     return str(found)
 
 
-def _freeze(layer: nn.Embedding, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    kept = layer.weight.detach()[rows].clone()
+def freeze(pretrained: list[tuple[nn.Embedding, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    """Put these rows back after every step, so that they stay as they are to the last bit while the others are learnt.
+
+    Where the output layer shares them (`tie_embeddings`), its rows stay as well.
+    """
+    kept = [(layer, rows, layer.weight.detach()[rows].clone()) for layer, rows in pretrained]
 
     @torch.no_grad()
     def put_back(*_: Any) -> None:
-        layer.weight[rows] = kept
+        for layer, rows, vectors in kept:
+            layer.weight[rows] = vectors
 
     optimizer.register_step_post_hook(put_back)

@@ -11,7 +11,8 @@ from torch import Tensor
 from nlpcli.models.base import Objective
 from nlpcli.tokenization.blocks import BlockBatches
 from nlpcli.tokenization.dataset import Side
-from nlpcli.training.loop import SavePoint, halved
+from nlpcli.training.gradients import halved
+from nlpcli.training.loop import SavePoint
 from nlpcli.training.optimisation import make_optimizer
 from nlpcli.training.settings import TrainSettings
 from nlpcli.training.validation import Measured
@@ -81,7 +82,7 @@ def test_an_epoch_that_does_not_divide_by_accumulate_ends_with_a_smaller_step() 
 @EACH
 def test_a_batch_in_pieces_is_the_batch(architecture: str, task: str, config: dict[str, Any]) -> None:
     whole, cut = (make(Rows([ALL], task), build(architecture, task, **config), max_steps=3, **SETTINGS) for _ in range(2))
-    cut.progress.pieces = 5
+    cut.gradients.pieces = 5
     listen(whole), listen(cut)
     assert_same(weights(cut.model), weights(whole.model), atol=1e-6)
 
@@ -97,7 +98,7 @@ def test_pieces_carry_the_state_of_their_own_rows(cell: str, pieces: int) -> Non
     """However a batch is cut, each row of a stream goes on from where it ended."""
     whole, cut = (make(streams(4), build("rnn", "lm", cell=cell), max_steps=6, **SETTINGS) for _ in range(2))
     listen(whole)
-    cut.progress.pieces = pieces
+    cut.gradients.pieces = pieces
     listen(cut)
     assert_same(weights(cut.model), weights(whole.model), atol=1e-6)
 

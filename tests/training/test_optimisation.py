@@ -295,21 +295,21 @@ def with_gradient(values: list[float], **settings: Any) -> tuple[nn.Module, Any,
 )
 def test_values_are_bounded_then_the_norm(clip_value: float, clip_norm: float, expected: list[float], norm: float) -> None:
     layer, optimizer, settings = with_gradient([3.0, -4.0], clip_value=clip_value, clip_norm=clip_norm)
-    assert clip(layer, optimizer, settings) == pytest.approx(norm)
+    assert clip(optimizer, settings) == pytest.approx(norm)
     torch.testing.assert_close(layer.weight.grad, torch.tensor([expected]), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("clip_norm", [0.0, 1.0])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_norm_that_is_not_finite_is_told(bad: float, clip_norm: float) -> None:
-    layer, optimizer, settings = with_gradient([3.0, bad], clip_norm=clip_norm)
-    assert not math.isfinite(clip(layer, optimizer, settings))
+    _, optimizer, settings = with_gradient([3.0, bad], clip_norm=clip_norm)
+    assert not math.isfinite(clip(optimizer, settings))
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=8), st.floats(0.01, 10), st.floats(0.01, 10))
 def test_clipped_gradients_keep_their_bounds_and_signs(values: list[float], clip_value: float, clip_norm: float) -> None:
     layer, optimizer, settings = with_gradient(values, clip_value=clip_value, clip_norm=clip_norm)
-    norm = clip(layer, optimizer, settings)
+    norm = clip(optimizer, settings)
     clipped = layer.weight.grad[0]
     assert clipped.abs().max() <= clip_value * (1 + 1e-5)
     assert clipped.norm() <= min(norm, clip_norm) * (1 + 1e-5)
@@ -327,9 +327,9 @@ def test_gradients_are_unscaled_then_penalised_then_clipped(scaled: bool) -> Non
     fabric = Fabric(accelerator="cpu", devices=1, plugins=[scaler] if scaled else [])
     layer = nn.Linear(3, 2, bias=False)
     before, x = layer.weight.detach().clone(), torch.tensor([[0.5, -1.0, 2.0]])
-    model, optimizer = fabric.setup(layer, make_optimizer(layer, settings))
+    _, optimizer = fabric.setup(layer, make_optimizer(layer, settings))
     fabric.backward((layer.weight * x).sum())  # not through autocast, so that both are exact
-    norm = finish_gradients(fabric, model, optimizer, settings)
+    norm = finish_gradients(fabric, optimizer, settings)
     expected = (x.expand(2, 3) + 0.2 * before.sign() + 0.5 * before).clamp(-0.7, 0.7)
     assert norm == pytest.approx(expected.norm().item())
     torch.testing.assert_close(layer.weight.grad, expected * 0.9 / expected.norm(), rtol=1e-5, atol=0)
@@ -345,9 +345,9 @@ def test_where_float16_overflows_the_step_is_skipped(kind: Any) -> None:
     fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
     layer = nn.Linear(3, 2)
     before = layer.weight.detach().clone()
-    model, optimizer = fabric.setup(layer, make_optimizer(layer, settings))
+    _, optimizer = fabric.setup(layer, make_optimizer(layer, settings))
     fabric.backward((layer.weight * math.inf).sum())
-    assert not math.isfinite(finish_gradients(fabric, model, optimizer, settings))
+    assert not math.isfinite(finish_gradients(fabric, optimizer, settings))
     optimizer.step()
     assert torch.equal(layer.weight, before)
     assert scaler.get_scale() == 512.0

@@ -88,6 +88,28 @@ def test_a_dry_run_shows_what_the_preset_chooses(run_cli: Run, tiny_labelled: Pa
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("architecture", "data", "shown"),
+    [
+        ("rnn", "reviews-ko", "reviews-ko (train, valid, test, classify)"),
+        ("rnn", "tales-ko", "tales-ko (train, valid, test, lm)"),
+        ("transformer", "ko-en", "ko-en (train, valid, test, ko-en, translation)"),
+    ],
+)
+def test_a_dry_run_finds_text_as_training_would(run_cli: Run, architecture: str, data: str, shown: str) -> None:
+    ran = run_cli("train", architecture, "--data", data, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert shown in ran.out
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(("architecture", "data"), [("rnn", "nowhere"), ("cnn", "nowhere.tsv"), ("cnn", "tales-ko")])
+def test_a_dry_run_says_what_is_not_there(run_cli: Run, architecture: str, data: str) -> None:
+    ran = run_cli("train", architecture, "--data", data, "--dry-run")
+    assert ran.code == 3, ran.err
+    assert data in ran.err
+
+
 def test_what_one_preset_can_mend_is_not_refused_early() -> None:
     """Tied embeddings need equal sizes, and the preset may yet choose the other one; a classifier does not tie."""
     check_early("rnn", "auto", "auto", {"d_embed": 24, "d_model": 32}, None)

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.slow
 NLPCLI = [sys.executable, "-m", "nlpcli"]
 COMMON = ["--batch-tokens", "512", "--dropout", "0", "--precision", "32", "--device", "cpu", "--eval-every", "5"]
 LM = ["--d-embed", "16", "--d-model", "16", "--context-length", "16", "--optimizer", "momentum", *COMMON]
+HEADS = ["--d-model", "16", "--d-ff", "16", "--num-heads", "2", "--encoder-layers", "2", "--decoder-layers", "2"]
+TRANSFORMER = [*HEADS, "--ema", "0.9", "--eval-sentences", "2", *COMMON]
 SMALL = ["--d-embed", "16", "--d-model", "16", "--label-smoothing", "0.1", "--eval-sentences", "2", *COMMON]
 
 
@@ -46,13 +48,22 @@ def assert_weights_are_equal(one: str, two: str) -> None:
             torch.testing.assert_close(found[key], tensor, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["seq2seq", "rnn"])
-def test_two_processes_make_the_weights_of_one(architecture: str, request: pytest.FixtureRequest) -> None:
-    lm = architecture == "rnn"
-    dataset, settings = request.getfixturevalue("tiny_text" if lm else "tiny_dataset"), LM if lm else SMALL
+@pytest.mark.parametrize(
+    ("architecture", "data", "settings", "more"),
+    [
+        ("seq2seq", "tiny_dataset", SMALL, []),
+        ("rnn", "tiny_text", LM, []),
+        ("rnn", "tiny_text", [*LM, "--l1", "0.01", "--clip-value", "0.1"], ["--shard"]),
+        ("transformer", "tiny_dataset", TRANSFORMER, ["--shard"]),
+    ],
+)
+def test_two_processes_make_the_weights_of_one(
+    architecture: str, data: str, settings: list[str], more: list[str], request: pytest.FixtureRequest
+) -> None:
+    dataset = request.getfixturevalue(data)
     options: Any = {"architecture": architecture, "settings": settings}
     one = train(dataset, "one", "--max-steps", "10", "--accumulate", "2", **options)
-    two = train(dataset, "two", "--max-steps", "10", "--accumulate", "2", "--devices", "2", **options)
+    two = train(dataset, "two", "--max-steps", "10", "--accumulate", "2", "--devices", "2", *more, **options)
     assert (one.returncode, two.returncode) == (0, 0), two.stderr
     assert_weights_are_equal("one", "two")
     assert two.stdout.strip() == str(Path("two").absolute())  # one voice
@@ -64,9 +75,10 @@ def test_two_processes_make_the_weights_of_one(architecture: str, request: pytes
     assert json.loads(Path("two/manifest.json").read_text())["config"]["devices"] == 2
 
 
-def test_an_interrupt_ends_both_and_the_run_goes_on_in_its_streams(tiny_text: Path) -> None:
+@pytest.mark.parametrize("spread", [[], ["--shard", "--ema", "0.9", "--optimizer", "adamw"]])
+def test_an_interrupt_ends_both_and_the_run_goes_on_in_its_streams(spread: list[str], tiny_text: Path) -> None:
     """Each process takes up the states of its own rows, and its own dropout."""
-    settings = [*LM, "--dropout", "0.2", "--schedule", "constant"]
+    settings = [*LM, "--dropout", "0.2", "--schedule", "constant", *spread]
     more = ["--devices", "2", "--resume", "auto", "--epochs", "100000", "--max-steps"]
     command = [*NLPCLI, "train", "rnn", "--data", str(tiny_text), "--out", "two", *settings, *more, "100000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as p:
@@ -127,6 +139,13 @@ def test_an_error_is_said_once_and_ends_both(tiny_dataset: Path) -> None:
     assert time.monotonic() - started < 100
 
 
+def test_what_a_spread_model_cannot_do_is_refused_at_once(tiny_dataset: Path) -> None:
+    ran = train(tiny_dataset, "m", "--shard", "--average-checkpoints", "3")
+    assert ran.returncode == 2
+    assert "--shard needs --devices" in ran.stderr
+    assert "--shard has no --average-checkpoints" in ran.stderr
+
+
 @pytest.mark.parametrize("pieces", [1, 3])
 @pytest.mark.parametrize("ranks", [1, 2, 5])
 def test_every_row_is_computed_once(ranks: int, pieces: int) -> None:
@@ -139,9 +158,9 @@ def test_every_row_is_computed_once(ranks: int, pieces: int) -> None:
 
     for rank in range(ranks):
         trainer: Trainer = make(Rows([rows]), build())
-        trainer.fabric = Of(rank)  # type: ignore[assignment]
-        trainer.progress.pieces = pieces
-        seen += [row for part, weight in trainer._pieces(batch) if weight for row in part.src_bs.tolist()]
+        trainer.gradients.fabric = Of(rank)  # type: ignore[assignment]
+        trainer.gradients.pieces = pieces
+        seen += [row for part, weight in trainer.gradients.cut(batch) if weight for row in part.src_bs.tolist()]
     assert sorted(seen) == sorted(batch.src_bs.tolist())
 
 

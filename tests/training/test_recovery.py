@@ -55,7 +55,7 @@ class TestOutOfMemory:
         Failing(model, failing_at(3))
         made = trainer(model)
         listen(made)
-        assert made.progress.pieces == 2
+        assert made.gradients.pieces == 2
         assert_same(weights(made.model), weights(expected().model), atol=1e-6)
         assert "warning: out of memory: from now on a batch is computed in 2 pieces" in capfd.readouterr().err
 
@@ -64,7 +64,7 @@ class TestOutOfMemory:
         Failing(model, failing_at(1, 2))  # the whole, the first half
         made = trainer(model)
         listen(made)
-        assert made.progress.pieces == 4
+        assert made.gradients.pieces == 4
         assert_same(weights(made.model), weights(expected().model), atol=1e-6)
 
     def test_what_was_added_up_before_is_not_counted_twice(self) -> None:
@@ -104,7 +104,7 @@ class TestOutOfMemory:
             return made
 
         made, whole = run(failing_at(*calls)), run(failing_at())
-        assert made.progress.pieces == 2 ** len(calls)
+        assert made.gradients.pieces == 2 ** len(calls)
         assert_same(weights(made.model), weights(whole.model), atol=1e-6)
 
     def test_one_row_that_does_not_fit_ends_the_run(self) -> None:
