@@ -275,15 +275,25 @@ def read_artifact(path: Path | str, kind: str | None = None) -> Artifact:
     return Artifact(root, manifest)
 
 
-def reusable(out: Path, kind: str, config: dict[str, Any], inputs: list[Input]) -> Artifact | None:
-    """Return the artifact at `out` if it is of this kind, with these settings, from these inputs."""
+def reusable(out: Path, kind: str, config: dict[str, Any], inputs: list[Input], force: bool) -> Artifact | None:
+    """Return the artifact at `out` if it is of this kind, with these settings, from these inputs.
+
+    Raises:
+        OutputExists: it is another one, and `force` does not allow to replace it.
+    """
     if not is_artifact(out):
         return None
     found = open_artifact(out, kind)
     same = found.manifest.config == config and [i.id for i in found.manifest.inputs] == [i.id for i in inputs]
     if same:
         console.info(f"{kind}: {out} is up to date")
-    return found if same else None
+        return found
+    if not force:
+        raise OutputExists(
+            f"{out} is there, made from other data or with other settings",
+            fix="add --force to make it anew, or choose another --out",
+        )
+    return None
 
 
 def is_artifact(path: Path | str) -> bool:

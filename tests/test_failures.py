@@ -135,6 +135,18 @@ def test_output_that_exists(run, tiny_corpus, tiny_model):
     assert Path("x.en").read_text(encoding="utf-8") == "precious\n"
 
 
+def test_training_does_not_replace_a_corpus_that_stands_where_its_own_would(run, tiny_corpus):
+    prepare = ["data", "prepare", "--data", tiny_corpus, "--out", "work/m-data", "--hold-out", "7"]
+    assert run(*prepare)[0] == 0
+    before = artifacts.open_artifact("work/m-data").id
+    train = ["train", "seq2seq", "--data", tiny_corpus, "--out", "work/m", *SMALL, "--max-steps", "1"]
+    code, out, err = run(*train)
+    assert (code, out) == (5, "")
+    assert_error(err, "work/m-data is there, made from other data or with other settings", "--force")
+    assert artifacts.open_artifact("work/m-data").id == before
+    assert run(*train, "--force")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["m", "m-data"], ids=["the output", "what is made beside it"])
 def test_folder_that_is_no_artifact_is_never_replaced(run, tiny_corpus, name):
     folder = copy_corpus(tiny_corpus, name)

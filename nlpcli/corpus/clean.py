@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact, Draft, Input, reusable
+from nlpcli.artifacts import Artifact, Draft, Input
 from nlpcli.corpus.check import count_lines
 from nlpcli.corpus.decode import Recoding, find_recodings
 from nlpcli.corpus.duplicates import REPEATED, SHARED, SHARED_SRC, SHARED_TGT, Fingerprints
@@ -57,7 +57,6 @@ def clean_data(
     drop: list[str] | tuple[str, ...] = (),
     max_chars: int = 2000,
     force: bool = False,
-    reuse: bool = False,
     config_source: dict[str, str] | None = None,
 ) -> Cleaned:
     """Make a corpus artifact of what is good in a corpus; see `check_data` for the kinds and options.
@@ -69,7 +68,6 @@ def clean_data(
         encoding: of files that are not UTF-8 (cp949, cp1252, …), to recode them.
         keep: rules to leave alone.
         drop: rules to drop rows by, where they would be mended or left alone.
-        reuse: return the artifact at `out` if it was made from the same files with the same settings.
 
     Raises:
         BadInput: sides of unequal length, or nothing left of the training split.
@@ -83,12 +81,10 @@ def clean_data(
         config |= {"column": material.parts[0].columns[0]}
     config |= {"lang": lang, "encoding": encoding, "keep": sorted(keep), "drop": sorted(drop), "max_chars": max_chars}
     inputs = _inputs(material, out)
-    if reuse and (found := reusable(out, "corpus", config, inputs)):
-        return _result(found)
     for left_out in material.left_out:
         console.info(f"data: left out {left_out}")
     with artifacts.create(
-        out, "corpus", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force or reuse
+        out, "corpus", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force
     ) as draft:
         _Clean(material, chosen, max_chars, find_recodings(material.paths, encoding), draft).run()
         return _result(draft.publish())

@@ -90,7 +90,7 @@ def prepare_data(
     """
     encoding = known_encoding(encoding)
     found = find_data(data, task, src, tgt, lang, column, text_column, label_column, fold, encoding)
-    again = {"force": force or reuse, "config_source": config_source}
+    again = {"force": force, "config_source": config_source}
     if isinstance(found, Corpus):
         return _prepare_pairs(found, out, hold_out, reuse, again)
     if isinstance(found, Text):
@@ -131,7 +131,7 @@ def find_data(
 def _prepare_pairs(corpus: Corpus, out: Path, hold_out: int, reuse: bool, again: dict[str, Any]) -> Prepared:
     config = {"data": corpus.name, "src": corpus.src, "tgt": corpus.tgt, "hold_out": hold_out}
     inputs = _inputs(corpus, out)
-    if reuse and (found := reusable(out, "corpus", config, inputs)):
+    if reuse and (found := reusable(out, "corpus", config, inputs, again["force"])):
         return _result(found)
     with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
         for name in corpus.splits:
@@ -145,7 +145,7 @@ def _prepare_text(text: Text, out: Path, encoding: str, reuse: bool, again: dict
     config = {"data": text.name, "task": "lm", "kind": "monolingual", "lang": text.language or None}
     config |= {"column": text.column, "encoding": encoding}
     inputs = text.inputs(list(text.splits), out)
-    if reuse and (found := reusable(out, "corpus", config, inputs)):
+    if reuse and (found := reusable(out, "corpus", config, inputs, again["force"])):
         return _text_result(found)
     with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
         write_text(text, draft, text.language or "txt", encoding)
@@ -160,7 +160,7 @@ def _prepare_classes(
     config: dict[str, Any] = {"data": labelled.name, "task": "classify", "kind": "labelled", "lang": lang, **columns}
     config |= {"encoding": labelled.encoding, "fold": fold, "hold_out": hold_out}
     inputs = labelled.inputs(out)
-    if reuse and (found := reusable(out, "corpus", config, inputs)):
+    if reuse and (found := reusable(out, "corpus", config, inputs, again["force"])):
         return _text_result(found)
     with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
         write_classes(labelled, draft, lang or "txt", hold_out, fold)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact, Draft, reusable
+from nlpcli.artifacts import Artifact, Draft
 from nlpcli.corpus.groups import NOTHING, Hashes, group, hash_columns, ranks
 from nlpcli.corpus.layouts import Layout, find_layout, split_of
 from nlpcli.errors import BadInput, UsageError
@@ -66,7 +66,6 @@ def split_data(
     on_overlap: OnOverlap = "group",
     seed: int = 1,
     force: bool = False,
-    reuse: bool = False,
     config_source: dict[str, str] | None = None,
 ) -> Divided:
     """Cut valid and test out of train; the same rows for the same seed, whatever their order in the file.
@@ -90,8 +89,6 @@ def split_data(
     config |= {"valid": valid, "test": test, "column": column, "group_by": group_by, "on_overlap": on_overlap, "seed": seed}
     wanted = {name: _wanted(name, text) for name, text in (("valid", valid), ("test", test))}
     inputs = layout.inputs(out)
-    if reuse and (found := reusable(out, "corpus", config, inputs)):
-        return _result(found)
     with artifacts.create(
         out,
         "corpus",
@@ -100,7 +97,7 @@ def split_data(
         config_source=config_source,
         inputs=inputs,
         seed=seed,
-        force=force or reuse,
+        force=force,
     ) as draft:
         kept = _keep_others(layout, draft)
         columns = _hashes(layout, "train")

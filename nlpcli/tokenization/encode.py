@@ -94,7 +94,7 @@ def encode_dataset(
     config |= {"task": "classify", "labels": classes} if classes else {}
     splits = [name for name in rows.splits if name in SPLITS]
     inputs = [encoder.artifact.as_input("tokenizer", out), *rows.inputs(splits, out, beside=True)]
-    if reuse and (found := reusable(out, "dataset", config, inputs)):
+    if reuse and (found := reusable(out, "dataset", config, inputs, force)):
         return _result(found)
     with artifacts.create(
         out,
@@ -103,7 +103,7 @@ def encode_dataset(
         config=config,
         config_source=config_source,
         inputs=inputs,
-        force=force or reuse,
+        force=force,
         keep=True,
         resume=True,
     ) as draft:

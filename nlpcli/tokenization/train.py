@@ -83,10 +83,10 @@ def train_tokenizer(
     config = {**_languages(rows.languages), **msgspec.json.decode(msgspec.json.encode(settings)), "on_error": on_error}
     config["column"] = column
     inputs = rows.inputs(["train"], out)
-    if reuse and (found := reusable(out, "tokenizer", config, inputs)):
+    if reuse and (found := reusable(out, "tokenizer", config, inputs, force)):
         return _result(found)
     with artifacts.create(
-        out, "tokenizer", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force or reuse
+        out, "tokenizer", command=COMMAND, config=config, config_source=config_source, inputs=inputs, force=force
     ) as draft:
         for name, lines in _texts(rows, settings, draft, on_error, workers or processors()).items():
             model = learn_vocabulary(lines, settings, name)

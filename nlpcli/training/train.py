@@ -104,7 +104,7 @@ def train(
     joint = getattr(model_config, "tie_embeddings", "") == "all"
     fabric, together = _launch(train_settings, device, precision)
     with together:
-        dataset = Dataset.load(_once(fabric, lambda: _dataset(source, out, joint=joint)))
+        dataset = Dataset.load(_once(fabric, lambda: _dataset(source, out, joint=joint, force=force)))
         _check_tokenizer(dataset, tokenizer)
         resolved = resolve(architecture, dataset, preset, settings, config_source or {})
         inputs = [dataset.artifact.as_input("dataset", out)]
@@ -211,7 +211,7 @@ def _refuse_existing(out: Path, force: bool, resume: Resume) -> None:
         )
 
 
-def _dataset(source: _Source, out: Path, *, joint: bool) -> Path:
+def _dataset(source: _Source, out: Path, *, joint: bool, force: bool) -> Path:
     """Return the dataset to train on, making corpus, tokenizer and dataset beside `out` when `data` is text."""
     s = source
     kind = artifacts.read_artifact(s.data).manifest.kind if artifacts.is_artifact(s.data) else "text"
@@ -221,10 +221,10 @@ def _dataset(source: _Source, out: Path, *, joint: bool) -> Path:
         raise ArtifactError(f"--data {s.data} is a {kind}, not a dataset or a corpus", fix="give text, a corpus or a dataset")
     corpus, made, encoded = (out.with_name(f"{out.name}-{part}") for part in ("data", "tokenizer", "dataset"))
     given = {name: value for name, value in s._asdict().items() if value is not None and name not in ("data", "tokenizer")}
-    prepare_data(data=s.data, out=corpus, **given, reuse=True)
+    prepare_data(data=s.data, out=corpus, **given, reuse=True, force=force)
     if s.tokenizer is None:
-        train_tokenizer(data=str(corpus), out=made, joint=joint, reuse=True)
-    encode_dataset(data=str(corpus), tokenizer=s.tokenizer or made, out=encoded, reuse=True)
+        train_tokenizer(data=str(corpus), out=made, joint=joint, reuse=True, force=force)
+    encode_dataset(data=str(corpus), tokenizer=s.tokenizer or made, out=encoded, reuse=True, force=force)
     return encoded
 
 

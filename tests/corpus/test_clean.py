@@ -209,13 +209,11 @@ def test_unequal_sides_are_refused_and_leave_no_trace() -> None:
     assert {p.name for p in Path.cwd().iterdir()} == {"x"}
 
 
-def test_an_existing_output_is_refused_and_reused() -> None:
+def test_an_existing_output_is_refused() -> None:
     corpus(train=numbered(3))
-    first = cleaned()
+    cleaned()
     with pytest.raises(OutputExists):
         cleaned()
-    assert cleaned(reuse=True) == first
-    assert cleaned(reuse=True, keep=["copied"]).id != first.id
 
 
 def test_temporary_files_are_gone_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,11 +244,13 @@ def test_reuse_makes_the_artifact_only_when_something_changed(capfd: pytest.Capt
     assert prepared(reuse=True) == first
     assert Path("out/manifest.json").stat() == made
     assert "up to date" in capfd.readouterr().err
-    other = prepared(reuse=True, hold_out=3)
+    with pytest.raises(OutputExists, match="made from other data or with other settings"):
+        prepared(reuse=True, hold_out=3)
+    other = prepared(reuse=True, hold_out=3, force=True)
     assert other.id != first.id
     assert other.pairs["valid"] == 3
     (data / "train.en").write_text("changed\n" * 50, "utf-8")
-    assert prepared(reuse=True, hold_out=3).id != other.id
+    assert prepared(reuse=True, hold_out=3, force=True).id != other.id
     assert {en for _, en in read("train")} == {"changed"}
 
 
@@ -257,7 +259,7 @@ def test_reuse_notices_changed_domains() -> None:
     (data / "test.domain").write_text("news\nnews\n", "utf-8")
     prepared(reuse=True)
     (data / "test.domain").write_text("chat\nchat\n", "utf-8")
-    prepared(reuse=True)
+    prepared(reuse=True, force=True)
     assert Path("out/test.domain").read_text("utf-8") == "chat\nchat\n"
 
 

@@ -329,8 +329,6 @@ def test_the_command_makes_an_artifact(run_cli: Run) -> None:
     assert data["path"] == str(Path("work/split").resolve())
     assert artifacts.open_artifact("work/split", "corpus").id == data["id"]
     assert run_cli("data", "split", "--data", "ko-en", "--out", "work/split").code == OutputExists.exit_code
-    reused = split_data(data="ko-en", out=Path("work/split"), reuse=True)
-    assert reused.id == data["id"]
 
 
 def test_data_without_train_is_refused() -> None:

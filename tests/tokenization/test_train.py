@@ -211,12 +211,12 @@ def test_reuse_trains_only_when_something_changed(tiny_corpus: Path) -> None:
     made = Path("tok/manifest.json").stat()
     assert train_tokenizer(data=str(tiny_corpus), out=Path("tok"), reuse=True) == first
     assert Path("tok/manifest.json").stat() == made
-    assert train_tokenizer(data=str(tiny_corpus), out=Path("tok"), reuse=True, kind="unigram").id != first.id
+    assert train_tokenizer(data=str(tiny_corpus), out=Path("tok"), reuse=True, force=True, kind="unigram").id != first.id
 
 
 def test_another_column_is_another_text() -> None:
     Path("a.tsv").write_text("one\ttwo\n" + "hello there\tgood morning\n" * 50, "utf-8")
     first = train_tokenizer(data="a.tsv", out=Path("tok"), column="one", lang="en", reuse=True)
-    second = train_tokenizer(data="a.tsv", out=Path("tok"), column="two", lang="en", reuse=True)
+    second = train_tokenizer(data="a.tsv", out=Path("tok"), column="two", lang="en", reuse=True, force=True)
     assert second.id != first.id
     assert artifacts.read_artifact("tok").manifest.config["column"] == "two"
