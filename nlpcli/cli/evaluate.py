@@ -1,7 +1,7 @@
 """`nlpcli evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Any, List, Optional
+from typing import Annotated, Any, List, Literal, Optional
 
 import typer
 
@@ -18,9 +18,11 @@ def evaluate(
     hyp: Annotated[Optional[Path], opt.option("--hyp", help="Or score these translations …")] = None,
     ref: Annotated[Optional[Path], opt.option("--ref", help="… against these references, line by line.")] = None,
     src_file: Annotated[Optional[Path], opt.option("--src", help="Their sources, to keep beside them.")] = None,
-    tgt: Annotated[
-        Optional[str], opt.option("--tgt", help="Language of --ref; its ending if not given. Chooses BLEU's tokenizer.")
-    ] = None,
+    tgt: Annotated[Optional[str], opt.option("--tgt", help="Language of --ref; its ending if not given.")] = None,
+    bleu_tokenizer: Annotated[
+        Literal["auto", "13a", "intl", "char", "none", "zh", "ja-mecab", "ko-mecab"],
+        opt.option("--bleu-tokenizer", help="How BLEU cuts lines into words; auto: by language. none: they are cut already."),
+    ] = "auto",
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     encoding: opt.Encoding = None,

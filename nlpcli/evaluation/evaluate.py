@@ -14,12 +14,14 @@ from nlpcli.artifacts import Artifact, Input, text_input
 from nlpcli.corpus.readers import uncompressed
 from nlpcli.errors import OutputExists, UsageError
 from nlpcli.evaluation.part import Part
-from nlpcli.evaluation.scores import LOWER_IS_BETTER, OF_TASK, Group
+from nlpcli.evaluation.scores import LOWER_IS_BETTER, OF_TASK, BleuTokenizer, Group, choose_bleu_tokenizer
 from nlpcli.evaluation.translation import score_files, translate_splits
 from nlpcli.files import write_text
 from nlpcli.models.config import WEIGHTS, Task
 
 COMMAND = "nlpcli evaluate"
+
+Using = tuple[Artifact, str, Sequence[str], str, str]  # a model on splits of data: with which weights, on which device
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def evaluate(
     ref: Path | None = None,
     src_file: Path | None = None,
     tgt: str | None = None,
+    bleu_tokenizer: BleuTokenizer | Literal["auto"] = "auto",
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str | None = None,
@@ -67,7 +70,8 @@ def evaluate(
     Args:
         model, data, split: use `model` on these splits of `data`, or
         hyp, ref, src_file: score the lines of `hyp` against `ref`.
-        tgt: the language of `ref`, which chooses BLEU's tokenizer; the ending of `ref` if not given.
+        tgt: the language of `ref`; its ending if not given.
+        bleu_tokenizer: how BLEU cuts lines into words; "auto" goes by the language, "none" is for text that is cut already.
         text_column, label_column, encoding: for labelled text, see `prepare_data`.
         fail_under: gates to check, such as `BLEU=25`; `TER=60` and `perplexity=100` are upper bounds, for lower is better.
         out: keep scores and lines as an artifact.
@@ -81,19 +85,27 @@ def evaluate(
     config: dict[str, Any]
     if model is not None and data is not None and hyp is None and ref is None:
         artifact = artifacts.open_artifact(model, "model")
-        task = artifact.manifest.config.get("task", "translation")
+        task, tgt = artifact.manifest.config.get("task", "translation"), artifact.manifest.config.get("tgt")
+        config = {"task": task, "tgt": tgt, "checkpoint": checkpoint, **searching}
         gates = _gates(fail_under, task)
         columns = (text_column, label_column, encoding or "utf-8")
-        parts, inputs = _of_model(artifact, task, data, split, WEIGHTS[checkpoint], device, searching, columns, out or Path())
+        using = (artifact, data, split, WEIGHTS[checkpoint], device)
+        if task == "translation":
+            config["bleu_tokenizer"] = tokenizer = choose_bleu_tokenizer(tgt or "", bleu_tokenizer)
+            parts, inputs = translate_splits(*using, searching, tokenizer, out or Path())
+        else:
+            if bleu_tokenizer != "auto":
+                raise UsageError(f"--bleu-tokenizer has no effect on a model for {task}", fix="leave it out")
+            parts, inputs = _of_model(task, using, batch_tokens, columns, out or Path())
         inputs = [artifact.as_input("model", out or Path()), *inputs]
-        config = {"task": task, "tgt": artifact.manifest.config.get("tgt"), "checkpoint": checkpoint, **searching}
     elif hyp is not None and ref is not None and model is None:
         gates = _gates(fail_under, "translation")
         tgt = tgt or uncompressed(ref).suffix.lstrip(".") or "en"
-        parts = [score_files(hyp, ref, src_file, tgt)]
+        tokenizer = choose_bleu_tokenizer(tgt, bleu_tokenizer)
+        parts = [score_files(hyp, ref, src_file, tokenizer)]
         roles = (("hyp", hyp), ("ref", ref), ("src", src_file))
         inputs = [text_input(role, path, out or Path()) for role, path in roles if path]
-        config = {"task": "translation", "tgt": tgt}
+        config = {"task": "translation", "tgt": tgt, "bleu_tokenizer": tokenizer}
     else:
         raise UsageError("give --model and --data, or --hyp and --ref", fix="nlpcli evaluate --help shows an example of each")
     kept = _keep(out, parts, config, config_source, inputs, force) if out else None
@@ -104,26 +116,15 @@ def evaluate(
 
 
 def _of_model(
-    artifact: Artifact,
-    task: Task,
-    data: str,
-    names: Sequence[str],
-    weights: str,
-    device: str,
-    searching: dict[str, Any],
-    columns: tuple[str | None, str | None, str],
-    out: Path,
+    task: Task, using: Using, batch_tokens: int, columns: tuple[str | None, str | None, str], out: Path
 ) -> tuple[list[Part], list[Input]]:
-    if task == "translation":
-        return translate_splits(artifact, data, names, weights, device, searching, out)
-    budget = searching["batch_tokens"]
     if task == "lm":
         from nlpcli.evaluation.language import read_splits
 
-        return read_splits(artifact, data, names, weights, device, budget, out)
+        return read_splits(*using, batch_tokens, out)
     from nlpcli.evaluation.classification import classify_splits
 
-    return classify_splits(artifact, data, names, weights, device, budget, columns, out)
+    return classify_splits(*using, batch_tokens, columns, out)
 
 
 def _keep(

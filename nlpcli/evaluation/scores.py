@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Literal, Sequence
 
 from nlpcli import console
+from nlpcli.errors import UsageError
 
 METRICS = ("BLEU", "chrF2", "TER")
 OF_TASK = {
@@ -14,6 +15,9 @@ OF_TASK = {
     "lm": ("perplexity", "word perplexity", "bits per character"),
     "classify": ("accuracy", "F1"),
 }
+BleuTokenizer = Literal["13a", "intl", "char", "none", "zh", "ja-mecab", "ko-mecab"]
+OF_LANGUAGE: dict[str, BleuTokenizer] = {"ko": "ko-mecab", "ja": "ja-mecab", "zh": "zh"}  # the others: 13a
+NEEDS = {"ko-mecab": ("mecab_ko", "sacrebleu[ko]"), "ja-mecab": ("MeCab", "sacrebleu[ja]")}
 LOWER_IS_BETTER = {"TER", *OF_TASK["lm"]}
 
 
@@ -38,13 +42,16 @@ class Group:
         return next(s.value for s in self.scores if s.metric == metric)
 
 
-def score(hypotheses: Sequence[str], references: Sequence[str], tgt: str, metrics: Sequence[str] = METRICS) -> list[Score]:
-    """Score aligned lines with sacreBLEU (Post 2018); `tgt` chooses BLEU's tokenizer."""
+def score(
+    hypotheses: Sequence[str], references: Sequence[str], tokenizer: BleuTokenizer, metrics: Sequence[str] = METRICS
+) -> list[Score]:
+    """Score aligned lines with sacreBLEU (Post 2018)."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
 
-    made: dict[str, Callable[[], Any]] = {"BLEU": lambda: BLEU(tokenize=bleu_tokenizer(tgt)), "chrF2": CHRF, "TER": TER}
+    made: dict[str, Callable[[], Any]] = {"chrF2": CHRF, "TER": TER}
+    made["BLEU"] = lambda: BLEU(tokenize=tokenizer, force=True)  # `looks_tokenized` says what it would, once
     found = []
     for name in metrics:
         metric = made[name]()
@@ -53,20 +60,29 @@ def score(hypotheses: Sequence[str], references: Sequence[str], tgt: str, metric
     return found
 
 
-def bleu_tokenizer(tgt: str) -> str:
-    """Return sacreBLEU's tokenizer for a target language; Korean falls back to characters without ko-mecab, and says so."""
-    if tgt == "zh":
-        return "zh"
-    if tgt == "ko" and find_spec("mecab_ko") is None:
-        console.detail("BLEU: mecab-ko is not installed, Korean is scored by characters (pip install 'sacrebleu[ko]')")
-        return "char"
-    if tgt == "ja" and find_spec("MeCab") is None:
-        return "char"
-    return {"ko": "ko-mecab", "ja": "ja-mecab"}.get(tgt, "13a")
+def choose_bleu_tokenizer(tgt: str, wanted: BleuTokenizer | Literal["auto"] = "auto") -> BleuTokenizer:
+    """Return sacreBLEU's tokenizer for a target language; Korean falls back to characters without mecab-ko, and says so.
+
+    Raises:
+        UsageError: the one that is wanted needs a package that is not there.
+    """
+    found = wanted if wanted != "auto" else OF_LANGUAGE.get(tgt, "13a")
+    module, package = NEEDS.get(found, ("", ""))
+    if not module or find_spec(module):
+        return found
+    if wanted != "auto":
+        raise UsageError(f"--bleu-tokenizer {wanted} needs a package that is not installed", fix=f"pip install '{package}'")
+    console.detail(f"BLEU: {module} is not installed, so lines are scored by characters (pip install '{package}')")
+    return "char"
+
+
+def looks_tokenized(lines: Sequence[str]) -> bool:
+    """Tell whether lines were cut into words: BLEU is for plain text, and cuts it itself."""
+    return sum(line.endswith(" .") for line in lines) > max(10, len(lines) / 10)
 
 
 def by_length(
-    hypotheses: Sequence[str], references: Sequence[str], tgt: str, edges: Sequence[int] = (10, 20)
+    hypotheses: Sequence[str], references: Sequence[str], tokenizer: BleuTokenizer, edges: Sequence[int] = (10, 20)
 ) -> dict[str, tuple[int, list[Score]]]:
     """Score lines grouped by their reference's number of words: 1-10, 11-20, 21+ for the edges (10, 20)."""
     starts, ends = [1, *(e + 1 for e in edges)], [*edges, None]
@@ -76,5 +92,5 @@ def by_length(
         rows = [i for i, n in enumerate(words) if n >= first and (last is None or n <= last)]
         if rows:
             label = f"{first}-{last} words" if last else f"{first}+ words"
-            groups[label] = len(rows), score([hypotheses[i] for i in rows], [references[i] for i in rows], tgt)
+            groups[label] = len(rows), score([hypotheses[i] for i in rows], [references[i] for i in rows], tokenizer)
     return groups

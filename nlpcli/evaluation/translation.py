@@ -12,11 +12,18 @@ from nlpcli.corpus.readers import read_aligned, read_lines
 from nlpcli.corpus.tables import read_pairs
 from nlpcli.errors import BadInput
 from nlpcli.evaluation.part import Part
-from nlpcli.evaluation.scores import Group, by_length, score
+from nlpcli.evaluation.scores import BleuTokenizer, Group, by_length, looks_tokenized, score
 
 
 def translate_splits(
-    artifact: Artifact, data: str, names: Sequence[str], checkpoint: str, device: str, searching: Any, out: Path
+    artifact: Artifact,
+    data: str,
+    names: Sequence[str],
+    checkpoint: str,
+    device: str,
+    searching: Any,
+    tokenizer: BleuTokenizer,
+    out: Path,
 ) -> tuple[list[Part], list[Input]]:
     """Translate splits of `data` with a model and score them, by domain and by length.
 
@@ -42,12 +49,12 @@ def translate_splits(
             for window in windows(src, FILE_WINDOW):
                 hyp += [t.best for t in translator.translate(window)]
                 progress.update(len(hyp))
-        parts.append(_part(name, src, hyp, ref, labels, made["tgt"]))
+        parts.append(_part(name, src, hyp, ref, labels, tokenizer))
         inputs += [text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
     return parts, inputs
 
 
-def score_files(hyp: Path, ref: Path, src: Path | None, tgt: str) -> Part:
+def score_files(hyp: Path, ref: Path, src: Path | None, tokenizer: BleuTokenizer) -> Part:
     """Score the lines of `hyp` against those of `ref`.
 
     Raises:
@@ -57,15 +64,27 @@ def score_files(hyp: Path, ref: Path, src: Path | None, tgt: str) -> Part:
     if not pairs:
         raise BadInput(f"{hyp} and {ref} are empty", fix="translate something first")
     lines = [line for line, _ in read_aligned(src, ref)] if src else None
-    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, tgt)
+    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, tokenizer)
 
 
-def _part(name: str, src: list[str] | None, hyp: list[str], ref: list[str], domains: list[str] | None, tgt: str) -> Part:
-    groups = [Group("all", len(ref), score(hyp, ref, tgt))]
+def _part(
+    name: str,
+    src: list[str] | None,
+    hyp: list[str],
+    ref: list[str],
+    domains: list[str] | None,
+    tokenizer: BleuTokenizer,
+) -> Part:
+    if tokenizer != "none" and looks_tokenized(ref):
+        console.warn(
+            f"{name}: the references look cut into words (' .'), but BLEU cuts plain text itself; "
+            "--bleu-tokenizer none takes the words as they are"
+        )
+    groups = [Group("all", len(ref), score(hyp, ref, tokenizer))]
     for domain in dict.fromkeys(domains or []):
         rows = [i for i, d in enumerate(domains or []) if d == domain]
-        groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tgt)))
-    for length, (lines, scores) in by_length(hyp, ref, tgt).items():
+        groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tokenizer)))
+    for length, (lines, scores) in by_length(hyp, ref, tokenizer).items():
         groups.append(Group(length, lines, scores))
     return Part(name, groups, {side: x for side, x in (("src", src), ("hyp", hyp), ("ref", ref)) if x is not None})
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import torch
 
 from nlpcli.decoding.translator import Translator
-from nlpcli.evaluation.scores import score
+from nlpcli.evaluation.scores import choose_bleu_tokenizer, score
 from nlpcli.models.attention import AttentionSeq2Seq
 from nlpcli.models.base import Classifier, LanguageModel, Model, TranslationModel
 from nlpcli.tokenization.batches import LabelledBatches, PairBatches
@@ -49,6 +49,7 @@ class TranslationValidation:
         stride = max(1, len(src) // sentences)
         rows = [i for i in range(0, len(src), stride) if src[i].strip()][:sentences]
         self.src, self.ref = [src[i] for i in rows], [ref[i] for i in rows]
+        self.tokenizer = choose_bleu_tokenizer(dataset.tgt)
         self.calls = 0
 
     def __call__(self, model: Model) -> Measured:
@@ -56,7 +57,7 @@ class TranslationValidation:
         d = self.dataset
         translator = Translator(model, d.tokenizer, d.src, d.tgt, device=str(self.device))
         hypotheses = [t.best for t in translator.translate(self.src)]
-        bleu = score(hypotheses, self.ref, d.tgt, ["BLEU"])[0].value
+        bleu = score(hypotheses, self.ref, self.tokenizer, ["BLEU"])[0].value
         first, self.calls = self.calls * SAMPLES, self.calls + 1
         rows = [(first + i) % len(self.src) for i in range(min(SAMPLES, len(self.src)))]
         samples = [f"    {d.src}: {self.src[i]}\n    {d.tgt}: {self.ref[i]}\n     →: {hypotheses[i]}" for i in rows]

@@ -106,6 +106,16 @@ class TestOfLines:
         signature = dict(part.split(":") for part in result.splits["lines"][0].scores[0].signature.split("|"))
         assert signature["tok"] in tokenizers
 
+    def test_text_that_is_cut_into_words_is_said_and_can_be_taken_as_it_is(self, capfd: pytest.CaptureFixture[str]) -> None:
+        hyp, ref = ["a tall man ,old and grey , walks ."] * 20, ["a tall man , old and grey , walks ."] * 20
+        cut = evaluate(**files(hyp, ref))
+        assert "--bleu-tokenizer none" in capfd.readouterr().err
+        as_it_is = evaluate(**files(hyp, ref), bleu_tokenizer="none")
+        assert "warning" not in capfd.readouterr().err
+        assert values(as_it_is)["BLEU"] == BLEU(tokenize="none", force=True).corpus_score(hyp, [ref]).score
+        assert values(as_it_is)["BLEU"] != values(cut)["BLEU"]
+        assert values(cut)["BLEU"] == BLEU(force=True).corpus_score(hyp, [ref]).score
+
     def test_a_compressed_reference_is_of_the_language_before_its_ending(self) -> None:
         with gzip.open("ref.zh.gz", "wb") as f:
             f.write("".join(line + "\n" for line in REF).encode())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from nlpcli.errors import UsageError
 from nlpcli.evaluation import scores
-from nlpcli.evaluation.scores import METRICS, Score, bleu_tokenizer, by_length, score
+from nlpcli.evaluation.scores import METRICS, BleuTokenizer, Score, by_length, choose_bleu_tokenizer, looks_tokenized, score
 
 HYP = ["The cat sat on the mat.", "He goes to school by bus every day", "", "I like apples, pears and plums!", "yes"]
 REF = ["The cat is sitting on the mat.", "He goes to school by bus every day.", "Nothing came out.", "I like plums.", "no"]
@@ -32,7 +33,7 @@ def no_morphemes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("tgt", "tokenize"), [("en", "13a"), ("de", "13a"), ("ko", "char"), ("ja", "char"), ("zh", "zh")])
 def test_scores_and_signatures_are_sacrebleus(tgt: str, tokenize: str) -> None:
     hyp, ref = [*HYP, "나는 학교에 갔다."], [*REF, "나는 어제 학교에 갔다."]
-    found = score(hyp, ref, tgt)
+    found = score(hyp, ref, choose_bleu_tokenizer(tgt))
     assert found == direct(hyp, ref, tokenize)
     assert [s.metric for s in found] == list(METRICS)
     assert f"tok:{tokenize}" in found[0].signature
@@ -46,21 +47,21 @@ LINE = st.text(alphabet="abc ,.가나", max_size=12)
 @given(st.lists(st.tuples(LINE, LINE), min_size=1, max_size=6), st.sampled_from(["en", "ko"]))
 def test_scores_are_sacrebleus_for_any_lines(pairs: list[tuple[str, str]], tgt: str) -> None:
     hyp, ref = [h for h, _ in pairs], [r for _, r in pairs]
-    assert score(hyp, ref, tgt) == direct(hyp, ref, bleu_tokenizer(tgt))
+    assert score(hyp, ref, choose_bleu_tokenizer(tgt)) == direct(hyp, ref, choose_bleu_tokenizer(tgt))
 
 
 def test_a_perfect_translation_scores_100_and_no_edits() -> None:
-    assert [s.value for s in score(REF, REF, "en")] == pytest.approx([100.0, 100.0, 0.0])
+    assert [s.value for s in score(REF, REF, "13a")] == pytest.approx([100.0, 100.0, 0.0])
 
 
 def test_the_tokenizer_makes_a_difference() -> None:
     hyp, ref = ["나는학교에갔다"], ["나는 어제 학교에 갔다"]
-    assert score(hyp, ref, "ko", ["BLEU"])[0].value > score(hyp, ref, "en", ["BLEU"])[0].value
+    assert score(hyp, ref, "char", ["BLEU"])[0].value > score(hyp, ref, "13a", ["BLEU"])[0].value
 
 
 @pytest.mark.parametrize("metrics", [["TER"], ["chrF2", "BLEU"]])
 def test_only_the_metrics_asked_for_are_computed(metrics: list[str]) -> None:
-    assert [s.metric for s in score(HYP, REF, "en", metrics)] == metrics
+    assert [s.metric for s in score(HYP, REF, "13a", metrics)] == metrics
 
 
 @pytest.mark.parametrize(
@@ -80,12 +81,20 @@ def test_the_language_and_what_is_installed_choose_the_tokenizer(
     monkeypatch: pytest.MonkeyPatch, tgt: str, installed: tuple[str, ...], expected: str
 ) -> None:
     monkeypatch.setattr(scores, "find_spec", lambda name: name if name in installed else None)
-    assert bleu_tokenizer(tgt) == expected
+    assert choose_bleu_tokenizer(tgt) == expected
+
+
+def test_a_tokenizer_that_is_asked_for_is_taken_or_refused() -> None:
+    assert choose_bleu_tokenizer("ko", "none") == "none"
+    with pytest.raises(UsageError) as e:
+        choose_bleu_tokenizer("en", "ko-mecab")
+    assert "sacrebleu[ko]" in e.value.fix
 
 
 def test_every_tokenizer_is_one_that_sacrebleu_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "find_spec", lambda name: name)
-    assert {bleu_tokenizer(tgt) for tgt in ("en", "zh", "ko", "ja")} <= set(BLEU.TOKENIZERS)
+    assert {choose_bleu_tokenizer(tgt) for tgt in ("en", "zh", "ko", "ja")} <= set(BLEU.TOKENIZERS)
+    assert set(get_args(BleuTokenizer)) <= set(BLEU.TOKENIZERS)
 
 
 def words(count: int) -> str:
@@ -96,7 +105,7 @@ def test_lines_are_grouped_by_the_words_of_their_reference() -> None:
     counts = [1, 10, 11, 20, 21, 60, 5]
     ref = [words(n) for n in counts]
     hyp = [words(99 - n) for n in counts]  # its own length does not matter
-    groups = by_length(hyp, ref, "en")
+    groups = by_length(hyp, ref, "13a")
     assert {name: lines for name, (lines, _) in groups.items()} == {"1-10 words": 3, "11-20 words": 2, "21+ words": 2}
     assert list(groups) == ["1-10 words", "11-20 words", "21+ words"]
     rows = [i for i, n in enumerate(counts) if n <= 10]
@@ -105,10 +114,16 @@ def test_lines_are_grouped_by_the_words_of_their_reference() -> None:
 
 def test_edges_can_be_chosen_and_empty_groups_are_left_out() -> None:
     ref = [words(n) for n in (2, 3, 9)]
-    groups = by_length(ref, ref, "en", edges=(2, 4, 8))
+    groups = by_length(ref, ref, "13a", edges=(2, 4, 8))
     assert {name: lines for name, (lines, _) in groups.items()} == {"1-2 words": 1, "3-4 words": 1, "9+ words": 1}
 
 
 def test_lines_without_a_word_are_in_no_group() -> None:
-    groups = by_length(["a b", "x"], ["a b", " "], "en")
+    groups = by_length(["a b", "x"], ["a b", " "], "13a")
     assert {name: lines for name, (lines, _) in groups.items()} == {"1-10 words": 1}
+
+
+@pytest.mark.parametrize(("ends", "expected"), [(" .", True), (".", False)])
+def test_text_that_is_cut_into_words_is_recognised(ends: str, expected: bool) -> None:
+    assert looks_tokenized([f"a man rides{ends}"] * 15 + ["two dogs"] * 30) == expected
+    assert not looks_tokenized([f"a man rides{ends}"] * 3)
