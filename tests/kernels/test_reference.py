@@ -195,13 +195,13 @@ def test_a_soft_cap_bounds_the_scores_and_has_its_gradient() -> None:
 def test_memory_does_not_grow_with_the_square_of_the_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a window the keys computed for some queries are those in sight, however many there are."""
     seen: list[int] = []
-    original = reference._attend
+    original = reference._part
 
     def watched(some: Any, i: slice, j: slice, *rest: Any) -> Any:
         seen.append(j.stop - j.start)
         return original(some, i, j, *rest)
 
-    monkeypatch.setattr(reference, "_attend", watched)
+    monkeypatch.setattr(reference, "_part", watched)
     q = torch.randn(1, 1000, 1, 8)
     reference.forward(q, q, q, Shape(), Options(0.3, causal=True, window=64))
     assert max(seen) == reference.ROWS + 64

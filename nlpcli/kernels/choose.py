@@ -1,0 +1,99 @@
+"""Which tier computes attention, and why.
+
+`kernel` is our own in Triton, on GPUs since Ampere; `sdpa` is torch's function; `plain` the products written out, the fastest
+for short rows on a CPU; `reference` computes all that the others cannot, in memory linear in length.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+import torch
+
+from nlpcli import console
+from nlpcli.kernels.problem import Options, Shape
+
+Tier = Literal["kernel", "sdpa", "plain", "reference"]
+Wanted = Literal["auto", "kernel", "sdpa", "reference"]
+
+SHORT = 256  # keys up to which plain products beat the fused function on a CPU
+DENSE = 4096  # keys up to which a dense mask is borne: at this length it takes 32 MB a row in bf16
+ARCH = (8, 0)  # the oldest GPUs the kernel is made for
+HEAD_SIZES = (8, 256)  # the smallest and the largest head
+TYPES = (torch.float16, torch.bfloat16, torch.float32)
+
+
+class Choice(NamedTuple):
+    """A tier and the reason for it."""
+
+    tier: Tier
+    why: str
+
+
+def choose(q: torch.Tensor, keys: int, shape: Shape, options: Options, wanted: Wanted = "auto", lse: bool = False) -> Choice:
+    """Choose for one problem; without a synchronisation, so by shapes alone.
+
+    Args:
+        keys: the longest row of keys.
+        wanted: what the user asked for; a tier that cannot compute the problem is passed over.
+        lse: whether the logarithm of the weights' sums is needed, which torch's function does not give.
+    """
+    kernel = kernel_fault(q.device, q.dtype, q.size(-1))
+    fast = _sdpa_fault(keys, shape, options, lse)
+    if wanted == "reference":
+        return Choice("reference", "asked for")
+    if wanted in ("auto", "kernel") and not kernel and (wanted == "kernel" or _beyond_sdpa(shape, options)):
+        return Choice("kernel", "asked for" if wanted == "kernel" else "torch has no fast path for this")
+    if q.device.type == "cpu" and keys <= SHORT and not fast:
+        return Choice("plain", f"a CPU and at most {SHORT} keys")
+    if not fast:
+        return Choice("sdpa", kernel or "torch has a fast path for this")
+    return Choice("reference", f"{kernel or 'not asked for'}; {fast}")
+
+
+def _beyond_sdpa(shape: Shape, options: Options) -> bool:
+    """Tell whether torch leaves its fast path: for every mask, for a bias, a window, or rows without padding."""
+    o = options
+    added = o.alibi_slopes is not None or o.relative_bias is not None
+    return any(x is not None for x in (*shape, o.window)) or added or o.softcap > 0 or o.deterministic or o.bottom_right
+
+
+def _sdpa_fault(keys: int, shape: Shape, options: Options, lse: bool) -> str:
+    """Return why torch's function cannot, or should not, compute a problem; nothing if it can."""
+    if shape.packed:
+        return "torch's function takes no packed rows"
+    if options.softcap:
+        return "torch's function has no soft cap"
+    if lse:
+        return "torch's function does not return the sums of weights"
+    if keys > DENSE and _beyond_sdpa(shape, options):
+        return f"a mask of more than {DENSE} keys takes too much memory"
+    return ""
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
+    """Return why the kernel does not run on a device; nothing if it does. A self-test that fails is said once, as a warning."""
+    return _kernel_fault(device, dtype, head_size)  # torch.compile does not look into this, nor at the cache
+
+
+@functools.cache
+def _kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
+    if device.type != "cuda":
+        return f"the kernel is for NVIDIA GPUs, not for {device.type}"
+    if dtype not in TYPES:
+        return f"the kernel does not compute in {dtype}"
+    if not HEAD_SIZES[0] <= head_size <= HEAD_SIZES[1]:
+        return f"the kernel is for heads of {HEAD_SIZES[0]} to {HEAD_SIZES[1]} features, not {head_size}"
+    if not find_spec("triton"):
+        return "Triton is not installed (it comes with torch for CUDA on Linux)"
+    major, minor = torch.cuda.get_device_capability(device)
+    if (major, minor) < ARCH:
+        return f"the kernel is for compute capability {ARCH[0]}.{ARCH[1]} and newer, this GPU has {major}.{minor}"
+    from nlpcli.kernels.self_test import self_test
+
+    if fault := self_test(device, dtype, head_size):
+        console.warn(f"attention: our kernel is not used on this GPU: {fault}")
+    return fault

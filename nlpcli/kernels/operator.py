@@ -1,0 +1,98 @@
+"""The kernel and the reference as one operator of torch, with a gradient, known to torch.compile.
+
+The arguments after q, k and v are the fields of `Shape` and `Options` in their order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nlpcli.kernels import reference
+from nlpcli.kernels.problem import Options, Shape
+
+FIELDS = (
+    "Tensor? q_lengths, Tensor? k_lengths, Tensor? q_offsets, Tensor? k_offsets, float scale, bool causal, bool bottom_right, "
+    "int? window, float softcap, Tensor? alibi_slopes, Tensor? relative_bias, float dropout_p, Tensor? seed, "
+    "bool deterministic, str precision, str tier"
+)
+SIZE = len(Shape._fields)
+
+
+@torch.library.custom_op(
+    "nlpcli::attention", mutates_args=(), schema=f"(Tensor q, Tensor k, Tensor v, {FIELDS}) -> (Tensor, Tensor)"
+)
+def attention(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    """Return the output, like q, and the logarithm of each query's sum of weights; see `problem.py`."""
+    shape, options, tier = _read(rest)
+    if tier == "kernel":
+        from nlpcli.kernels import triton_forward
+
+        return triton_forward.forward(q, k, v, shape, options)
+    return reference.forward(q, k, v, shape, options)
+
+
+@attention.register_fake
+def _(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    sums = (q.size(0), q.size(2), q.size(1)) if q.dim() == 4 else (q.size(1), q.size(0))
+    return torch.empty(q.shape, dtype=q.dtype, device=q.device), q.new_empty(sums, dtype=_wide(q))
+
+
+@torch.library.custom_op(
+    "nlpcli::attention_backward",
+    mutates_args=(),
+    schema=f"(Tensor dout, Tensor? dlse, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, {FIELDS})"
+    " -> (Tensor, Tensor, Tensor, Tensor)",
+)
+def attention_backward(
+    dout: Tensor, dlse: Tensor | None, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of q, k, v and of the relative bias (empty without one)."""
+    shape, options, tier = _read(rest)
+    if tier == "kernel":
+        from nlpcli.kernels import triton_backward
+
+        dq, dk, dv, dbias = triton_backward.backward(dout, dlse, q, k, v, out, lse, shape, options)
+    else:
+        dq, dk, dv, dbias = reference.backward(dout, dlse, q, k, v, shape, options)
+    return dq, dk, dv, q.new_empty(0) if dbias is None else dbias
+
+
+@attention_backward.register_fake
+def _(
+    dout: Tensor, dlse: Tensor | None, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    bias = rest[SIZE + Options._fields.index("relative_bias")]
+    dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape, dtype=_wide(bias))
+    return *(torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (q, k, v)), dbias  # type: ignore[return-value]
+
+
+def _read(rest: tuple[Any, ...]) -> tuple[Shape, Options, str]:
+    return Shape(*rest[:SIZE]), Options(*rest[SIZE:-1]), rest[-1]
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    ctx.save_for_backward(*tensors, *output)
+    ctx.others = [None if isinstance(x, Tensor) else (x,) for x in inputs]
+
+
+def _backward(ctx: Any, dout: Tensor, dlse: Tensor) -> tuple[Any, ...]:
+    *tensors, out, lse = ctx.saved_tensors
+    left = iter(tensors)
+    q, k, v, *rest = [next(left) if other is None else other[0] for other in ctx.others]
+    dq, dk, dv, dbias = attention_backward(dout.contiguous(), dlse, q, k, v, out, lse, *rest)
+    bias = rest[SIZE + Options._fields.index("relative_bias")]
+    grads: list[Any] = [dq, dk, dv, *[None] * len(rest)]
+    if bias is not None:
+        grads[3 + SIZE + Options._fields.index("relative_bias")] = dbias.to(bias.dtype)
+    return tuple(grads)
+
+
+attention.register_autograd(_backward, setup_context=_setup)
