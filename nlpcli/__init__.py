@@ -36,6 +36,7 @@ _ROOMS = {
     "generate": "nlpcli.decoding.generate",
     "evaluate": "nlpcli.evaluation.evaluate",
     "inspect": "nlpcli.inspection",
+    "doctor": "nlpcli.diagnosis",
 }
 __all__ = ["__version__", *_ROOMS]  # noqa: PLE0604
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import nlpcli
-from nlpcli.cli import data, embed, evaluate, tokenize, train, translate
+from nlpcli.cli import data, doctor, embed, evaluate, tokenize, train, translate
 from nlpcli.cli.options import CONTROL
 from nlpcli.models.config import CONFIGS, TASKS
 from nlpcli.training.settings import TrainSettings
@@ -28,6 +28,7 @@ PAIRS = [
     (tokenize.decode, nlpcli.decode_stream),
     (translate.translate, nlpcli.translate),
     (evaluate.evaluate, nlpcli.evaluate),
+    (doctor.doctor, nlpcli.doctor),
     (embed.train, nlpcli.train_embedding),
     (embed.nearest, nlpcli.nearest),
     (embed.analogy, nlpcli.analogy),

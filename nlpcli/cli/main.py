@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from nlpcli import __version__, console
-from nlpcli.cli import classify, data, embed, evaluate, generate, inspect, options, tokenize, train, translate
+from nlpcli.cli import classify, data, doctor, embed, evaluate, generate, inspect, options, tokenize, train, translate
 from nlpcli.cli.result import print_json
 from nlpcli.errors import Interrupted, NlpcliError, RunFailed
 
@@ -36,6 +36,7 @@ app.command("classify")(classify.classify)
 app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(value: bool) -> None:

@@ -58,6 +58,7 @@ ONLY_FOR: dict[str, set[str]] = {
     "teacher_forcing_decay": {"translation"},
     "guided_alignment": {"attention"},
     "coverage_loss": {"attention"},
+    "attention_tier": {"transformer"},
 }
 FLAGS = {
     "bidirectional": "--bidirectional/--unidirectional",

@@ -91,7 +91,7 @@ def attend(
 class Sight:
     """Which keys the queries of a batch see, and what distance adds: made once, for all layers of a model.
 
-    What stands in padding must be finite. `options.dropout_p` is given at each call.
+    What stands in padding must be finite. Packed rows come and go as a batch of one row.
     """
 
     shape: Shape
@@ -102,16 +102,18 @@ class Sight:
     def attend(self, q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
         """Return each query's weighted mean of the values, like q; see the function `attend`."""
         q, k, v = _cast(q, k, v)
+        if self.shape.packed:
+            q, k, v = q[0], k[0], v[0]
         options = self.options._replace(dropout_p=dropout)
         chosen = choose(q, k.size(-3), self.shape, options, self.wanted).tier
         if chosen in ("plain", "sdpa"):
             if self._mask is None:
-                self._mask = make_mask(q.size(1), k.size(1), self.shape, options, q.device)
+                self._mask = make_mask(q, k, self.shape, options)
             return dense_attention(q, k, v, self._mask, options.scale, dropout, fused=chosen == "sdpa")
         if dropout:
             options = options._replace(seed=torch.randint(1 << 62, (1,), device=q.device))
         out: Tensor = attention(q, k, v, *self.shape, *options, chosen)[0]
-        return out
+        return out[None] if self.shape.packed else out
 
 
 def _cast(*tensors: Tensor) -> tuple[Tensor, ...]:

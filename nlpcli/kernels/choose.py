@@ -53,6 +53,13 @@ def choose(q: torch.Tensor, keys: int, shape: Shape, options: Options, wanted: W
     return Choice("reference", f"{kernel or 'not asked for'}; {fast}")
 
 
+def packs(device: torch.device, dtype: torch.dtype, head_size: int, longest: int, window: int | None, wanted: Wanted) -> bool:
+    """Tell whether rows without padding would be computed as such: by the kernel, or where no dense mask could hold them."""
+    if wanted in ("auto", "kernel") and not kernel_fault(device, dtype, head_size):
+        return True
+    return wanted == "reference" or (longest > DENSE and window is not None)
+
+
 def _beyond_sdpa(shape: Shape, options: Options) -> bool:
     """Tell whether torch leaves its fast path: for every mask, for a bias, a window, or rows without padding."""
     o = options

@@ -26,9 +26,9 @@ class Mask(NamedTuple):
     blind: Tensor | None  # bool [b, i]
 
 
-def make_mask(queries: int, keys: int, shape: Shape, options: Options, device: torch.device) -> Mask:
+def make_mask(q: Tensor, k: Tensor, shape: Shape, options: Options) -> Mask:
     """Return the mask of a padded batch. Queries in padding are given the keys of their row: what they find is not used."""
-    o, real = options, None
+    queries, keys, device, o, real = q.size(1), k.size(1), q.device, options, None
     if shape.k_lengths is not None:
         real = torch.arange(keys, device=device) < shape.k_lengths[:, None, None]
         real = None if device.type == "cpu" and bool(real.all()) else real
@@ -44,7 +44,7 @@ def make_mask(queries: int, keys: int, shape: Shape, options: Options, device: t
         blind = None  # on a GPU it would take a synchronisation to know
     if blind is not None:
         allowed = allowed | blind[..., None]
-    return Mask(scores.where(allowed[:, None], -math.inf), blind)
+    return Mask(scores.where(allowed[:, None], -math.inf).to(q.dtype), blind)
 
 
 def _shift(queries: int, keys: int, shape: Shape, options: Options) -> Tensor:
@@ -64,11 +64,10 @@ def dense_attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask, scale: float, d
     group = q.size(2) // k.size(2)
     k, v = (x if group == 1 else x.repeat_interleave(group, 2) for x in (k, v))
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    scores = None if mask.scores is None else mask.scores.to(q.dtype)
     if fused:
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=scores, dropout_p=dropout, scale=scale)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.scores, dropout_p=dropout, scale=scale)
     else:
-        out = _products(q, k, v, scores, scale, dropout)
+        out = _products(q, k, v, mask.scores, scale, dropout)
     out = out.transpose(1, 2)
     return out if mask.blind is None else out.masked_fill(mask.blind[..., None, None], 0.0)
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nlpcli.kernels.attention import attention
+from nlpcli.kernels.attend import Sight
 from nlpcli.kernels.dropout import Dropout, add_dropped
 from nlpcli.models.config import TransformerConfig
 from nlpcli.models.positions import rotate
@@ -42,13 +42,8 @@ def linear(d_in: int, d_out: int) -> nn.Linear:
 
 
 def split_heads(x_btm: Tensor, heads: int) -> Tensor:
-    """[b, t, heads × d] → [b, h, t, d]."""
-    return x_btm.view(*x_btm.shape[:2], heads, -1).transpose(1, 2)
-
-
-def join_heads(x_bhtd: Tensor) -> Tensor:
-    """[b, h, t, d] → [b, t, heads × d]."""
-    return x_bhtd.transpose(1, 2).flatten(2)
+    """[b, t, heads × d] → [b, t, h, d]."""
+    return x_btm.view(*x_btm.shape[:2], heads, -1)
 
 
 class SelfAttention(nn.Module):
@@ -67,22 +62,18 @@ class SelfAttention(nn.Module):
         self.out = linear(config.d_model, config.d_model)
 
     def forward(
-        self, x_btm: Tensor, bias: Tensor | None, turned_td: Tensor | None = None, past: KeysValues | None = None
+        self, x_btm: Tensor, sight: Sight, turned_td: Tensor | None = None, past: KeysValues | None = None
     ) -> tuple[Tensor, KeysValues]:
         """Return what each position gathered [b, t, m], and all keys and values up to here [b, kv heads, t, d]."""
         parts = split_heads(self.qkv(x_btm), self.heads + 2 * self.kv_heads)
-        q, k, v = torch.split(parts, [self.heads, self.kv_heads, self.kv_heads], 1)
+        q, k, v = torch.split(parts, [self.heads, self.kv_heads, self.kv_heads], 2)
         if turned_td is not None:
             q, k = rotate(q, turned_td), rotate(k, turned_td)
+        keys, values = k.transpose(1, 2), v.transpose(1, 2)
         if past is not None:
-            k, v = torch.cat([past[0].to(k.dtype), k], 2), torch.cat([past[1].to(v.dtype), v], 2)
-        dropout = self.dropout if self.training else 0.0
-        seen = attention(q, self._for_each_query(k), self._for_each_query(v), bias, dropout=dropout)
-        return self.out(join_heads(seen)), (k, v)
-
-    def _for_each_query(self, x_bhkd: Tensor) -> Tensor:
-        group = self.heads // self.kv_heads
-        return x_bhkd.repeat_interleave(group, 1) if group > 1 else x_bhkd
+            keys, values = torch.cat([past[0].to(k.dtype), keys], 2), torch.cat([past[1].to(v.dtype), values], 2)
+        seen = sight.attend(q, keys.transpose(1, 2), values.transpose(1, 2), self.dropout if self.training else 0.0)
+        return self.out(seen.flatten(2)), (keys, values)
 
 
 class CrossAttention(nn.Module):
@@ -98,14 +89,14 @@ class CrossAttention(nn.Module):
 
     def keys_values(self, source_bsm: Tensor) -> KeysValues:
         """Project the encoder's output once a sentence, to keys and values [b, h, s, d]."""
-        k, v = split_heads(self.kv(source_bsm), 2 * self.heads).chunk(2, 1)
+        k, v = split_heads(self.kv(source_bsm), 2 * self.heads).transpose(1, 2).chunk(2, 1)
         return k, v
 
-    def forward(self, x_bqm: Tensor, keys_values: KeysValues, bias: Tensor | None) -> Tensor:
+    def forward(self, x_bqm: Tensor, keys_values: KeysValues, sight: Sight) -> Tensor:
         """Return what each query gathered from the source, [b, q, m]."""
-        q = split_heads(self.q(x_bqm), self.heads)
-        dropout = self.dropout if self.training else 0.0
-        out: Tensor = self.out(join_heads(attention(q, *keys_values, bias, dropout=dropout)))
+        q, (k, v) = split_heads(self.q(x_bqm), self.heads), keys_values
+        seen = sight.attend(q, k.transpose(1, 2), v.transpose(1, 2), self.dropout if self.training else 0.0)
+        out: Tensor = self.out(seen.flatten(2))
         return out
 
 
@@ -161,21 +152,21 @@ class Layer(nn.Module):
     def forward(
         self,
         x_btm: Tensor,
-        bias: Tensor | None,
+        sight: Sight,
         turned_td: Tensor | None = None,
         past: KeysValues | None = None,
-        source: tuple[KeysValues, Tensor | None] | None = None,
+        source: tuple[KeysValues, Sight] | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """Return the layer's output and its keys and values, those of `past` in front.
 
         Args:
-            source: keys and values of the source with the bias that hides its padding.
+            source: keys and values of the source, and what is seen of them.
         """
         kept: list[KeysValues] = []
 
         def attend(x: Tensor) -> Tensor:
             out: Tensor
-            out, keys_values = self.self_attention(x, bias, turned_td, past)
+            out, keys_values = self.self_attention(x, sight, turned_td, past)
             kept.append(keys_values)
             return out
 
@@ -185,9 +176,9 @@ class Layer(nn.Module):
         x = self.around_feed_forward(x, self.feed_forward)
         return x, kept[0]
 
-    def _cross(self, x_nqm: Tensor, keys_values: KeysValues, bias: Tensor | None) -> Tensor:
+    def _cross(self, x_nqm: Tensor, keys_values: KeysValues, sight: Sight) -> Tensor:
         """Rows of beams, one query each, look at their sentence's source together."""
         sentences = keys_values[0].size(0)
         together = x_nqm if len(x_nqm) == sentences else x_nqm.reshape(sentences, -1, x_nqm.size(-1))
-        out: Tensor = self.cross_attention(together, keys_values, bias)
+        out: Tensor = self.cross_attention(together, keys_values, sight)
         return out.reshape(x_nqm.shape)

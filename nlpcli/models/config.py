@@ -100,6 +100,9 @@ class TransformerConfig(msgspec.Struct, frozen=True, kw_only=True):
         "sinusoidal"
     )
     max_positions: Annotated[Size, Meta(description="Learned positions: the longest sequence.")] = 1024
+    attention_window: Annotated[
+        Union[Size, None], Meta(description="A text sees itself up to so many tokens away alone, for whole documents.")
+    ] = None
     dropout: Dropout = 0.1
     attention_dropout: Annotated[Part, Meta(description="Share of attention weights dropped.")] = 0.0
     ff_dropout: Annotated[Part, Meta(description="Share of inner features of the feed-forward layers dropped.")] = 0.0

@@ -11,13 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlpcli.kernels.attend import Sight
+from nlpcli.kernels.choose import Wanted, packs
 from nlpcli.kernels.dropout import Dropout
+from nlpcli.kernels.problem import Options, default_scale
 from nlpcli.models import layers
 from nlpcli.models.base import Classifier, LanguageModel, Memory, Model, Objective, State, TranslationModel, source_mask
 from nlpcli.models.blocks import KeysValues, Layer, make_norm
 from nlpcli.models.config import Task
 from nlpcli.models.config import TransformerConfig as Config
-from nlpcli.models.positions import Learned, Sinusoidal, alibi, angles, causal_bias
+from nlpcli.models.positions import Learned, Sinusoidal, alibi_slopes, angles
+from nlpcli.models.rows import Rows, pack, padded
+from nlpcli.tokenization.batches import Batch
 from nlpcli.tokenization.tokenizer import PAD
 
 
@@ -29,6 +34,8 @@ class Stack(nn.Module):
         c = config
         self.embed, self.scale = embed, math.sqrt(c.d_model)
         self.heads, self.kind, self.d_head = c.num_heads, c.positions, c.d_model // c.num_heads
+        self.window = c.attention_window
+        self.tier: Wanted = "auto"
         self.positions: nn.Module | None = None
         if c.positions == "sinusoidal":
             self.positions = Sinusoidal(c.d_model)
@@ -38,11 +45,11 @@ class Stack(nn.Module):
         self.layers: Any = nn.ModuleList(Layer(c, cross) for _ in range(num_layers))
         self.norm = make_norm(c) if c.norm_place == "pre" else nn.Identity()
 
-    def read(self, ids_bt: Tensor, first: int = 0) -> Tensor:
-        """Embed tokens that stand at positions from `first` on; [b, t, m]."""
+    def read(self, ids_bt: Tensor, rows: Rows) -> Tensor:
+        """Embed tokens with their positions; [b, t, m]."""
         x = self.embed(ids_bt) * self.scale
         if self.positions is not None:
-            x = self.positions(x, first)
+            x = self.positions(x, rows)
         if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))  # sums between layers in bf16: half the memory to move
         dropped: Tensor = self.dropout(x)
@@ -50,43 +57,52 @@ class Stack(nn.Module):
 
     def forward(
         self,
-        x_btm: Tensor,
-        bias: Tensor | None,
-        sources: list[tuple[KeysValues, Tensor | None]] | None = None,
+        ids_bt: Tensor,
+        rows: Rows,
+        causal: bool,
+        sources: list[tuple[KeysValues, Sight]] | None = None,
         past: list[KeysValues] | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
         """Return features [b, t, m], and each layer's keys and values with those of `past` in front."""
-        before = past[0][0].size(2) if past else 0
-        turned = angles(x_btm.size(1), self.d_head, x_btm.device, before) if self.kind == "rotary" else None
+        x_btm, sight = self.read(ids_bt, rows), self.sight(rows, causal, past is not None)
+        turned = angles(rows.at_t, self.d_head) if self.kind == "rotary" else None
         kept = []
         for i, layer in enumerate(self.layers):
-            x_btm, keys_values = layer(x_btm, bias, turned, past[i] if past else None, sources[i] if sources else None)
+            x_btm, keys_values = layer(x_btm, sight, turned, past[i] if past else None, sources[i] if sources else None)
             kept.append(keys_values)
         return self.norm(x_btm), kept
 
-    def bias(self, queries: int, keys: int, device: torch.device, causal: bool) -> Tensor | None:
-        """Return what is added to the scores for order alone: [q, k] or [h, q, k]; None if nothing is."""
-        bias = causal_bias(queries, keys, device) if causal and queries > 1 else None
-        if self.kind == "alibi":
-            slopes = alibi(self.heads, queries, keys, device)
-            bias = slopes if bias is None else slopes + bias
-        return bias
+    def sight(self, rows: Rows, causal: bool, continued: bool) -> Sight:
+        """Return what a text sees of itself; a text that is continued, at one token a row, of all before it."""
+        slopes = alibi_slopes(self.heads, rows.at_t.device) if self.kind == "alibi" else None
+        at_end = continued and (slopes is not None or self.window is not None)
+        options = Options(default_scale(self.d_head), causal and not continued, at_end, self.window, alibi_slopes=slopes)
+        if causal:  # what comes after a text's end is not seen anyway
+            rows = rows._replace(lengths_b=None)
+        return Sight(rows.seen_by(rows), options, self.tier)
+
+    def sight_of(self, source: Rows, rows: Rows) -> Sight:
+        """Return what a text sees of its source."""
+        return Sight(source.seen_by(rows), Options(default_scale(self.d_head)), self.tier)
+
+    def packs(self, longest: int) -> bool:
+        """Tell whether batches should be packed: where attention is not computed over dense rows anyway."""
+        weight = self.embed.weight
+        dtype = torch.get_autocast_dtype(weight.device.type) if torch.is_autocast_enabled(weight.device.type) else weight.dtype
+        return packs(weight.device, dtype, self.d_head, longest, self.window, self.tier)
 
 
-def hide_padding(ids_bs: Tensor) -> Tensor | None:
-    """Return [b, 1, 1, s]: 0 at words and −∞ at padding; None if there is no padding."""
-    mask = source_mask(ids_bs)
-    if mask.all():
-        return None
-    return torch.zeros(ids_bs.shape, device=ids_bs.device).masked_fill(~mask, -math.inf)[:, None, None]
+class WithAttention(Model):
+    """A model whose attention can be told what is to compute it."""
+
+    def use_attention(self, tier: Wanted) -> None:
+        """Have a tier of the attention kernel compute what it can (see `choose`)."""
+        for module in self.modules():
+            if isinstance(module, Stack):
+                module.tier = tier
 
 
-def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    """Add two biases of which either may be missing."""
-    return other if one is None else one if other is None else one + other
-
-
-class TransformerTranslation(TranslationModel):
+class TransformerTranslation(WithAttention, TranslationModel):
     """Encoder and decoder."""
 
     def __init__(self, config: Config, src_vocab_size: int, tgt_vocab_size: int) -> None:
@@ -105,10 +121,13 @@ class TransformerTranslation(TranslationModel):
         return self.encoder.embed, self.decoder.embed
 
     def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
-        hidden = hide_padding(src_bs)
-        order = self.encoder.bias(src_bs.size(1), src_bs.size(1), src_bs.device, causal=False)
-        source, _ = self.encoder(self.encoder.read(src_bs), both(order, hidden))
-        memory = {} if hidden is None else {"hidden": hidden}
+        rows = padded(src_bs.size(1), src_bs.device, src_lengths_b)
+        assert rows.lengths_b is not None
+        return {**self._read_source(src_bs, rows), "lengths": rows.lengths_b}
+
+    def _read_source(self, src_bs: Tensor, rows: Rows) -> Memory:
+        source, _ = self.encoder(src_bs, rows, causal=False)
+        memory = {}
         for i, layer in enumerate(self.decoder.layers):
             memory[f"k{i}"], memory[f"v{i}"] = layer.cross_attention.keys_values(source)
         return memory
@@ -121,24 +140,37 @@ class TransformerTranslation(TranslationModel):
 
     def step(self, tokens_n: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         past = [(state[f"k{i}"], state[f"v{i}"]) for i in range(len(self.decoder.layers))]
-        before = past[0][0].size(2)
-        bias = self.decoder.bias(1, before + 1, tokens_n.device, causal=True)
-        x = self.decoder.read(tokens_n[:, None], before)
-        features, kept = self.decoder(x, bias, self._sources(memory), past)
+        rows = padded(1, tokens_n.device, first=past[0][0].size(2))
+        features, kept = self.decoder(tokens_n[:, None], rows, True, self._sources(memory, rows, _source_rows(memory)), past)
         return features[:, 0], {f"{name}{i}": x for i, pair in enumerate(kept) for name, x in zip("kv", pair)}
 
     def decode(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
-        length = tgt_in_bt.size(1)
-        bias = self.decoder.bias(length, length, tgt_in_bt.device, causal=True)
-        features: Tensor = self.decoder(self.decoder.read(tgt_in_bt), bias, self._sources(memory))[0]
+        rows = padded(tgt_in_bt.size(1), tgt_in_bt.device)
+        features: Tensor = self.decoder(tgt_in_bt, rows, True, self._sources(memory, rows, _source_rows(memory)))[0]
         return features
 
-    def _sources(self, memory: Memory) -> list[tuple[KeysValues, Tensor | None]]:
-        hidden = memory.get("hidden")
-        return [((memory[f"k{i}"], memory[f"v{i}"]), hidden) for i in range(len(self.decoder.layers))]
+    def features(self, batch: Batch, objective: Objective) -> tuple[Tensor, Tensor]:
+        """Read a batch; where attention takes packed rows, without its padding."""
+        sampling = objective.teacher_forcing < 1.0 and self.training
+        if sampling or not self.encoder.packs(max(batch.src_bs.size(1), batch.tgt_in_bt.size(1))):
+            return super().features(batch, objective)
+        src, src_rows = pack(self.drop_words(batch.src_bs, objective), source_mask(batch.src_bs))
+        real = batch.tgt_out_bt.ne(PAD)
+        tgt, rows = pack(self.drop_words(batch.tgt_in_bt, objective), real)
+        memory = self._read_source(src, src_rows)
+        features, _ = self.decoder(tgt, rows, True, self._sources(memory, rows, src_rows))
+        return features[0], batch.tgt_out_bt[real]
+
+    def _sources(self, memory: Memory, rows: Rows, source: Rows) -> list[tuple[KeysValues, Sight]]:
+        sight = self.decoder.sight_of(source, rows)
+        return [((memory[f"k{i}"], memory[f"v{i}"]), sight) for i in range(len(self.decoder.layers))]
 
 
-class TransformerLM(LanguageModel):
+def _source_rows(memory: Memory) -> Rows:
+    return padded(memory["k0"].size(2), memory["k0"].device, memory["lengths"])
+
+
+class TransformerLM(WithAttention, LanguageModel):
     """A decoder alone: each row of a batch begins anew."""
 
     def __init__(self, config: Config, vocab_size: int) -> None:
@@ -155,8 +187,7 @@ class TransformerLM(LanguageModel):
 
     def features(self, batch: Any, objective: Objective) -> tuple[Tensor, Tensor]:
         ids_bt = self.drop_words(batch.in_bt, objective)
-        bias = self.decoder.bias(ids_bt.size(1), ids_bt.size(1), ids_bt.device, causal=True)
-        features, _ = self.decoder(self.decoder.read(ids_bt), bias)
+        features, _ = self.decoder(ids_bt, padded(ids_bt.size(1), ids_bt.device), causal=True)
         real = batch.out_bt.ne(PAD)
         return features[real], batch.out_bt[real]
 
@@ -167,13 +198,12 @@ class TransformerLM(LanguageModel):
 
     def step(self, tokens_n: Tensor, state: State) -> tuple[Tensor, State]:
         past = [(state[f"k{i}"], state[f"v{i}"]) for i in range(len(self.decoder.layers))]
-        before = past[0][0].size(2)
-        bias = self.decoder.bias(1, before + 1, tokens_n.device, causal=True)
-        features, kept = self.decoder(self.decoder.read(tokens_n[:, None], before), bias, None, past)
+        rows = padded(1, tokens_n.device, first=past[0][0].size(2))
+        features, kept = self.decoder(tokens_n[:, None], rows, True, None, past)
         return features[:, 0], {f"{name}{i}": x for i, pair in enumerate(kept) for name, x in zip("kv", pair)}
 
 
-class TransformerClassifier(Classifier):
+class TransformerClassifier(WithAttention, Classifier):
     """An encoder alone; a text is the mean of its words' features."""
 
     def __init__(self, config: Config, vocab_size: int, classes: int) -> None:
@@ -186,8 +216,7 @@ class TransformerClassifier(Classifier):
         return (self.encoder.embed,)
 
     def read(self, ids_bs: Tensor, lengths_b: Tensor) -> Tensor:
-        order = self.encoder.bias(ids_bs.size(1), ids_bs.size(1), ids_bs.device, causal=False)
-        features, _ = self.encoder(self.encoder.read(ids_bs), both(order, hide_padding(ids_bs)))
+        features, _ = self.encoder(ids_bs, padded(ids_bs.size(1), ids_bs.device, lengths_b), causal=False)
         kept = features * source_mask(ids_bs)[..., None]
         mean: Tensor = self.dropout(kept.sum(1) / lengths_b.to(kept.device)[:, None])
         return mean

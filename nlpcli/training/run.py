@@ -21,6 +21,7 @@ from nlpcli.environment import peak_memory_bytes
 from nlpcli.errors import ArtifactError, Interrupted, RunFailed
 from nlpcli.models.base import Model
 from nlpcli.models.load import build_model, sizes
+from nlpcli.models.transformer import WithAttention
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.training.averaging import average
 from nlpcli.training.batches import make_batches
@@ -143,6 +144,8 @@ def make_trainer(
     fabric.seed_everything(settings.seed, verbose=False)
     architecture, task = config["architecture"], config["task"]
     model = build_model(architecture, model_config, task, *sizes(dataset.tokenizer, len(dataset.labels)))
+    if isinstance(model, WithAttention):
+        model.use_attention(settings.attention_tier)
     initialise(model, settings)
     streams = getattr(model, "carries", False)
     train, valid = (make_batches(dataset, split, task, settings, streams) for split in ("train", "valid"))

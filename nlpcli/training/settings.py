@@ -100,6 +100,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "32", "bf16", "16"],
         Meta(description="Number format of matrix products; auto: bf16 where the processor has it."),
     ] = "auto"
+    attention_tier: Annotated[
+        Literal["auto", "kernel", "sdpa", "reference"],
+        Meta(description="What computes attention where it can; nlpcli doctor says what auto chooses, and why."),
+    ] = "auto"
     compile: Annotated[bool, Meta(description="Compile the model (torch.compile); what cannot be compiled runs as it is.")] = (
         False
     )

@@ -31,7 +31,7 @@ def put_norm(spec: Any, norm: Any) -> None:
 
 def put_stack(spec: Any, stack: Any, embeddings: Any) -> None:
     embeddings.weight = stack.embed.weight.detach().numpy()
-    spec.position_encodings.encodings = sinusoids(LONGEST, stack.embed.embedding_dim, torch.device("cpu")).numpy()
+    spec.position_encodings.encodings = sinusoids(torch.arange(LONGEST), stack.embed.embedding_dim).numpy()
     if isinstance(stack.norm, nn.LayerNorm):
         put_norm(spec.layer_norm, stack.norm)
     for of_spec, layer in zip(spec.layer, stack.layers):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nlpcli.errors import BadInput
 from nlpcli.models.base import PLAIN
 from nlpcli.models.positions import angles, rotate, sinusoids
+from nlpcli.models.rows import padded
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
 
 from .tiny import SRC, TGT, batch_of, block_of, build, features_of, stream_of, texts_of, variants
@@ -31,6 +32,11 @@ def shaken(model: nn.Module) -> Any:
             if p.ndim == 1:
                 p.copy_(torch.randn(p.shape, generator=generator) * 0.3 + ("norm.weight" in name))
     return model.double()
+
+
+def read(stack: Any, ids_bt: Tensor) -> Tensor:
+    embedded: Tensor = stack.read(ids_bt, padded(ids_bt.size(1), ids_bt.device))
+    return embedded
 
 
 # torch's own layers
@@ -82,10 +88,10 @@ def test_encoder_and_decoder_are_torchs(norm_place: str, activation: str) -> Non
     model, batch = shaken(build("transformer", settings)), batch_of()
     encoder, decoder = torchs(model.encoder, "encoder", settings), torchs(model.decoder, "decoder", settings)
     padding = batch.src_bs.eq(PAD)
-    source = encoder(model.encoder.read(batch.src_bs), src_key_padding_mask=padding)
+    source = encoder(read(model.encoder, batch.src_bs), src_key_padding_mask=padding)
     causal = nn.Transformer.generate_square_subsequent_mask(batch.tgt_in_bt.size(1)).double()
-    read = model.decoder.read(batch.tgt_in_bt)
-    expected = decoder(read, source, tgt_mask=causal, memory_key_padding_mask=padding.double() * -1e300)
+    hidden = padding.double() * -1e300
+    expected = decoder(read(model.decoder, batch.tgt_in_bt), source, tgt_mask=causal, memory_key_padding_mask=hidden)
     torch.testing.assert_close(features_of(model, batch), expected, rtol=0, atol=1e-10)
 
 
@@ -95,7 +101,7 @@ def test_the_language_model_is_torchs_encoder_with_a_mask(norm_place: str, activ
     settings = {"norm_place": norm_place, "activation": activation}
     model, stream = shaken(build("transformer", settings, "lm")), stream_of(3, 8)
     causal = nn.Transformer.generate_square_subsequent_mask(7).double()
-    expected = torchs(model.decoder, "encoder", settings)(model.decoder.read(stream[:, :-1]), mask=causal)
+    expected = torchs(model.decoder, "encoder", settings)(read(model.decoder, stream[:, :-1]), mask=causal)
     features, _ = model.features(block_of(stream), PLAIN)
     torch.testing.assert_close(features.view(expected.shape), expected, rtol=0, atol=1e-10)
 
@@ -124,7 +130,9 @@ def turned(x_td: Array) -> Array:
     return out
 
 
-def attended(q_heads: list[Array], k_heads: list[Array], v_heads: list[Array], positions: str, causal: bool) -> Array:
+def attended(
+    q_heads: list[Array], k_heads: list[Array], v_heads: list[Array], positions: str, causal: bool, window: int | None = None
+) -> Array:
     """Vaswani et al. 2017, eq. 1, head by head and query by query.
 
     A head of keys serves a group of queries (Ainslie et al. 2023, §2.2); ALiBi subtracts m·|i − j| (Press et al. 2022, §3).
@@ -138,17 +146,17 @@ def attended(q_heads: list[Array], k_heads: list[Array], v_heads: list[Array], p
         slope = 2 ** (-8 * (h + 1) / len(q_heads)) if positions == "alibi" else 0.0
         rows = []
         for i in range(len(q)):
-            seen = i + 1 if causal else len(k)
-            scores = [q[i] @ k[j] / math.sqrt(q.shape[1]) - slope * abs(i - j) for j in range(seen)]
-            rows.append(softmax(np.array(scores)) @ v[:seen])
+            seen = [j for j in range(i + 1 if causal else len(k)) if window is None or abs(i - j) <= window]
+            scores = [q[i] @ k[j] / math.sqrt(q.shape[1]) - slope * abs(i - j) for j in seen]
+            rows.append(softmax(np.array(scores)) @ v[seen])
         heads.append(np.stack(rows))
     return np.concatenate(heads, -1)
 
 
-def self_attended(attention: Any, x: Array, positions: str, causal: bool) -> Array:
+def self_attended(attention: Any, x: Array, positions: str, causal: bool, window: int | None) -> Array:
     parts = np.split(linear(attention.qkv, x), attention.heads + 2 * attention.kv_heads, -1)
     q, k, v = parts[: attention.heads], parts[attention.heads :][: attention.kv_heads], parts[-attention.kv_heads :]
-    return linear(attention.out, attended(q, k, v, positions, causal))
+    return linear(attention.out, attended(q, k, v, positions, causal, window))
 
 
 def cross_attended(attention: Any, x: Array, source: Array) -> Array:
@@ -185,7 +193,8 @@ def stack(ours: Any, ids: list[int], settings: dict[str, Any], causal: bool, sou
     elif positions == "learned":
         x = x + array(ours.positions.table)[: len(ids)]
     for layer in ours.layers:
-        to_itself = partial(self_attended, layer.self_attention, positions=positions, causal=causal)
+        window = settings.get("attention_window")
+        to_itself = partial(self_attended, layer.self_attention, positions=positions, causal=causal, window=window)
         x = with_residual(layer.around_self, x, to_itself, place)
         if source is not None:
             x = with_residual(layer.around_cross, x, partial(cross_attended, layer.cross_attention, source=source), place)
@@ -242,7 +251,7 @@ def test_the_classifier_is_the_mean_of_the_papers_encoder(settings: dict[str, An
 @pytest.mark.parametrize("first", [0, 5])
 def test_sinusoids_are_the_papers_up_to_their_order(features: int, first: int) -> None:
     expected = papers_sinusoids(first + 40, features)[first:]
-    found = array(sinusoids(40, features, torch.device("cpu"), first))
+    found = array(sinusoids(torch.arange(first, first + 40), features))
     np.testing.assert_allclose(found[:, : features // 2], expected[:, ::2], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found[:, features // 2 :], expected[:, 1::2], rtol=0, atol=1e-5)
 
@@ -251,11 +260,27 @@ def test_turned_features_know_distances_alone() -> None:
     """Su et al. 2021, §3.1: the product of a turned query and a turned key depends on m − n, whatever m and n."""
     generator = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, 8, generator=generator, dtype=torch.float64)
-    at = angles(30, 8, torch.device("cpu")).double()
-    products: Tensor = rotate(q.expand(1, 1, 30, 8), at)[0, 0] @ rotate(k.expand(1, 1, 30, 8), at)[0, 0].T
+    at = angles(torch.arange(30), 8).double()
+    products: Tensor = rotate(q.expand(1, 30, 1, 8), at)[0, :, 0] @ rotate(k.expand(1, 30, 1, 8), at)[0, :, 0].T
     for distance in range(-29, 30):
         along = products.diagonal(distance)
         torch.testing.assert_close(along, along[:1].expand_as(along), rtol=0, atol=1e-5)
+
+
+@of_transformer("translation")
+def test_rows_without_padding_give_the_same(settings: dict[str, Any]) -> None:
+    """The loss and the gradients of packed texts are those of padded ones."""
+    model, batch = shaken(build("transformer", settings)), batch_of()
+    losses, grads = [], []
+    for tier in ("auto", "reference"):
+        model.use_attention(tier)
+        model.zero_grad()
+        loss = model(batch, PLAIN)
+        loss.backward()
+        losses.append(loss)
+        grads.append([p.grad.clone() for p in model.parameters()])
+    torch.testing.assert_close(losses[1], losses[0])
+    torch.testing.assert_close(grads[1], grads[0], rtol=1e-6, atol=1e-9)
 
 
 def test_without_positions_told_the_words_would_be_a_bag() -> None:

@@ -25,13 +25,22 @@ CHOICES: dict[str, list[Any]] = {
     "encoder_layers": [1, 2],
     "decoder_layers": [1, 2],
     "num_kv_heads": [None, 2, 1],
+    "attention_window": [None, 2],
     "widths": [(3, 4, 5), (3, 3), (1, 7)],
 }
 USED_BY: dict[tuple[str, Task], set[str]] = {  # of architectures whose settings are for several tasks
     ("rnn", "lm"): {"cell", "num_layers", "variational_dropout", "tie_embeddings"},
     ("rnn", "classify"): {"cell", "num_layers", "variational_dropout", "bidirectional", "pooling"},
-    ("transformer", "lm"): {"num_kv_heads", "norm", "norm_place", "activation", "positions", "tie_embeddings"},
-    ("transformer", "classify"): {"num_kv_heads", "norm", "norm_place", "activation", "positions"},
+    ("transformer", "lm"): {
+        "num_kv_heads",
+        "attention_window",
+        "norm",
+        "norm_place",
+        "activation",
+        "positions",
+        "tie_embeddings",
+    },
+    ("transformer", "classify"): {"num_kv_heads", "attention_window", "norm", "norm_place", "activation", "positions"},
 }
 
 # Lengths differ within and across the sides; ids 0-3 are marks.

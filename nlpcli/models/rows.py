@@ -1,0 +1,40 @@
+"""How the texts of a batch lie in a tensor: padded to one length, or packed, one after the other without padding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nlpcli.kernels.problem import Shape
+
+
+class Rows(NamedTuple):
+    """Texts in a tensor [b, t, …]; packed ones in a single row [1, t, …].
+
+    `at_t` is the position of each token in its text, `longest` more than the largest of them.
+    """
+
+    at_t: Tensor
+    longest: int
+    lengths_b: Tensor | None = None  # of padded texts; None: all have the full length
+    offsets_b: Tensor | None = None  # of packed texts: where each begins, and the end of the last
+
+    def seen_by(self, queries: Rows) -> Shape:
+        """Return how queries and these keys lie, for the attention kernel."""
+        return Shape(queries.lengths_b, self.lengths_b, queries.offsets_b, self.offsets_b)
+
+
+def padded(size: int, device: torch.device, lengths_b: Tensor | None = None, first: int = 0) -> Rows:
+    """Return rows of `size` tokens, of which the given numbers are real; the first token stands at position `first`."""
+    at_t = torch.arange(first, first + size, device=device)
+    return Rows(at_t, first + size, None if lengths_b is None else lengths_b.to(device, torch.int32, non_blocking=True))
+
+
+def pack(ids_bt: Tensor, real_bt: Tensor) -> tuple[Tensor, Rows]:
+    """Leave out the padding: return ids [1, t], and how the texts lie in them."""
+    lengths_b = real_bt.sum(1)
+    offsets_b = torch.nn.functional.pad(lengths_b.cumsum(0), (1, 0))
+    at_bt = torch.arange(ids_bt.size(1), device=ids_bt.device).expand_as(ids_bt)
+    return ids_bt[real_bt][None], Rows(at_bt[real_bt], ids_bt.size(1), offsets_b=offsets_b)
