@@ -86,14 +86,15 @@ $(WORK)/multi30k-de-dataset/manifest.json: $(WORK)/multi30k-de-tokenizer/manifes
 $(WORK)/en-de-transformer/manifest.json: $(WORK)/multi30k-dataset/manifest.json
 	$(NLPCLI) train transformer --data $(<D) --config $(SETTINGS)/multi30k.toml --out $(@D) --resume auto
 
-$(WORK)/de-en-%/manifest.json: $(WORK)/multi30k-de-dataset/manifest.json
+DE_EN_MODELS = seq2seq attention transformer
+$(DE_EN_MODELS:%=$(WORK)/de-en-%/manifest.json): $(WORK)/de-en-%/manifest.json: $(WORK)/multi30k-de-dataset/manifest.json
 	$(NLPCLI) train $* --data $(<D) --config $(SETTINGS)/multi30k.toml --out $(@D) --resume auto
 
 $(WORK)/en-de-%-scores/manifest.json: OF = multi30k
 $(WORK)/de-en-%-scores/manifest.json: OF = multi30k-de
 $(WORK)/en-de-%-scores/manifest.json $(WORK)/de-en-%-scores/manifest.json: SCORING = --beam-size 5 --bleu-tokenizer none
 multi30k-en-de: $(WORK)/en-de-transformer-scores/manifest.json
-multi30k-de-en: $(foreach model,seq2seq attention transformer,$(WORK)/de-en-$(model)-scores/manifest.json)
+multi30k-de-en: $(DE_EN_MODELS:%=$(WORK)/de-en-%-scores/manifest.json)
 
 # Classification.
 
