@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple, Sequence
+from typing import NamedTuple, Sequence, overload
 
 import numpy as np
 import torch
@@ -58,18 +58,46 @@ class TextBatch(NamedTuple):
         return TextBatch(self.ids_bs.to(device, non_blocking=True), self.lengths_b, self.labels_b.to(device, non_blocking=True))
 
 
-def by_token_budget(order: Sequence[int], lengths: Sequence[int] | np.ndarray, budget: int) -> Iterator[list[int]]:
+class Cut(Sequence[list[int]]):
+    """Row numbers in an order, cut into batches; as arrays, since a list of numbers takes eight times their memory.
+
+    Batch i is rows `bounds[i]` to `bounds[i + 1]` of the order, or, with a `shuffle`, batch `shuffle[i]` is.
+    """
+
+    def __init__(self, order: np.ndarray, bounds: np.ndarray, shuffle: np.ndarray | None = None) -> None:
+        self.order, self.bounds, self.shuffle = order, bounds, shuffle
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    @overload
+    def __getitem__(self, i: int) -> list[int]: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[list[int]]: ...
+
+    def __getitem__(self, i: int | slice) -> list[int] | list[list[int]]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        at = i if self.shuffle is None else int(self.shuffle[i])
+        found: list[int] = self.order[self.bounds[at] : self.bounds[at + 1]].tolist()
+        return found
+
+
+def by_token_budget(order: Sequence[int] | np.ndarray, lengths: Sequence[int] | np.ndarray, budget: int) -> Cut:
     """Cut `order` into batches whose rows × longest row stay within `budget` (one row at least)."""
-    batch: list[int] = []
-    longest = 0
-    for row in order:
-        if batch and max(longest, lengths[row]) * (len(batch) + 1) > budget:
-            yield batch
-            batch, longest = [], 0
-        batch.append(row)
-        longest = max(longest, lengths[row])
-    if batch:
-        yield batch
+    rows = np.asarray(order, dtype=np.int64)
+    sizes = np.asarray(lengths)[rows] if len(rows) else np.zeros(0, np.int64)
+    bounds, begin = [0], 0
+    while begin < len(rows):
+        most = max(1, budget // max(1, int(sizes[begin])))  # the longest row is at least as long as the first
+        longest = np.maximum.accumulate(sizes[begin : begin + most])
+        fitting = int(np.searchsorted(longest * np.arange(1, len(longest) + 1), budget, side="right"))
+        begin += max(1, fitting)
+        bounds.append(begin)
+    return Cut(rows, np.array(bounds))
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -111,20 +139,20 @@ class RowBatches:
     def __init__(self, rows: np.ndarray, sizes: np.ndarray, sort_keys: np.ndarray, *, batch_tokens: int, seed: int) -> None:
         self.rows, self.sizes, self.sort_keys, self.batch_tokens, self.seed = rows, sizes, sort_keys, batch_tokens, seed
 
-    def epoch(self, number: int) -> list[list[int]]:
+    def epoch(self, number: int) -> Cut:
         """Return the epoch's batches of row numbers, shuffled."""
         rng = np.random.default_rng([self.seed, number])
         order = rng.permutation(self.rows)
         average = max(1, int(self.batch_tokens / self.sizes[self.rows].mean())) if len(self.rows) else 1
         pools = np.split(order, range(average * POOL, len(order), average * POOL))
         by_length = np.concatenate([pool[np.argsort(self.sort_keys[pool], kind="stable")] for pool in pools])
-        batches = list(by_token_budget(by_length.tolist(), self.sizes, self.batch_tokens))
-        return [batches[i] for i in rng.permutation(len(batches))]
+        cut = by_token_budget(by_length, self.sizes, self.batch_tokens)
+        return Cut(cut.order, cut.bounds, rng.permutation(len(cut)))
 
-    def in_order(self) -> list[list[int]]:
+    def in_order(self) -> Cut:
         """Return batches of all rows by length, for evaluation."""
         order = self.rows[np.argsort(self.sort_keys[self.rows], kind="stable")]
-        return list(by_token_budget(order.tolist(), self.sizes, self.batch_tokens))
+        return by_token_budget(order, self.sizes, self.batch_tokens)
 
 
 class PairBatches(RowBatches):
@@ -150,9 +178,9 @@ class PairBatches(RowBatches):
     ) -> None:
         self.src, self.tgt, self.sampling, self.alignments = src, tgt, sampling, alignments
         src_lengths, tgt_lengths = src.lengths, tgt.lengths
-        self.empty = np.flatnonzero((src_lengths == 0) | (tgt_lengths == 0))
-        self.too_long = np.flatnonzero((src_lengths > max_length) | (tgt_lengths > max_length))
-        rows = np.setdiff1d(np.arange(len(src)), np.union1d(self.empty, self.too_long))
+        empty, too_long = (src_lengths == 0) | (tgt_lengths == 0), (src_lengths > max_length) | (tgt_lengths > max_length)
+        self.empty, self.too_long = np.flatnonzero(empty), np.flatnonzero(too_long)
+        rows = np.flatnonzero(~(empty | too_long))
         sizes = np.maximum(src_lengths, tgt_lengths) + 1
         # by the longer side, which fills the budget, then by the target
         sort_keys = sizes.astype(np.int64) * (int(tgt_lengths.max(initial=0)) + 1) + tgt_lengths
