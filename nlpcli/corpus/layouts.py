@@ -11,12 +11,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-import msgspec
-
 from nlpcli import artifacts
 from nlpcli.artifacts import Input
+from nlpcli.corpus.documents import holds_documents, read_documents
 from nlpcli.corpus.names import SPLIT_NAMES, find_corpus, find_splits, resolve
-from nlpcli.corpus.readers import BadLine, numbered_lines, read_lines, refuse, uncompressed
+from nlpcli.corpus.readers import read_lines, uncompressed
 from nlpcli.corpus.tables import read_pairs, read_records
 from nlpcli.corpus.text import find_text
 from nlpcli.errors import BadInput, UsageError
@@ -82,7 +81,8 @@ class Layout:
         """
         paths = self.splits[split]
         if self.kind == "documents":
-            yield from _document_rows(paths[0], self.src, self.tgt)
+            for at, pairs in read_documents(paths[0], self.src, self.tgt):
+                yield from (Row(pair, at, (*pair, at)) for pair in pairs)
         elif self.kind == "table":
             yield from _table_rows(paths[0], self.column, self.group_by)
         elif self.kind == "text":
@@ -135,7 +135,7 @@ def find_layout(data: str, src: str | None, tgt: str | None, column: str | None,
     sides: dict[str, tuple[Path, ...]] = {name: (split.src, split.tgt) for name, split in corpus.splits.items()}
     pair = (corpus.src, corpus.tgt)
     tables = [paths[0] for paths in sides.values() if paths[0] == paths[1]]
-    if tables and uncompressed(tables[0]).suffix == ".jsonl" and _holds_documents(tables[0], corpus.src):
+    if tables and holds_documents(tables[0], corpus.src):
         _refuse_ids(group_by, root)
         return Layout(corpus.name, root, "documents", *pair, sides, (*pair, DOCUMENT))
     if group_by:
@@ -177,40 +177,6 @@ def _table_rows(path: Path, column: str, group_by: str) -> Iterator[Row]:
         next(lines, None)  # the header
     for values, line in zip(read_records(path, columns), lines):
         yield Row(values[:1], values[1] if group_by else "", (line,))
-
-
-def _document_rows(path: Path, src: str, tgt: str) -> Iterator[Row]:
-    """Yield the segments of documents: JSON Lines of {"id", src: [segments], tgt: [segments]}."""
-    for number, line in numbered_lines(path):
-        try:
-            record: Any = msgspec.json.decode(line)
-            at, sides = record["id"], (record[src], record[tgt])
-            problem = _document_problem(at, sides)
-        except (msgspec.DecodeError, KeyError, TypeError) as e:
-            problem = f"is no document with id, {src} and {tgt} ({type(e).__name__}: {e})"
-        if problem:
-            refuse(BadLine(path, number, problem, line.encode()), None)
-        for pair in zip(*sides):
-            yield Row(pair, at, (*pair, at))
-
-
-def _document_problem(at: Any, sides: tuple[Any, Any]) -> str:
-    if not isinstance(at, str) or not at or "\n" in at:
-        return "has an id that is not one line of text"
-    if not all(isinstance(side, list) and all(isinstance(s, str) and "\n" not in s for s in side) for side in sides):
-        return f"(document {at!r}) has segments that are not each one line of text"
-    if len(sides[0]) != len(sides[1]):
-        return f"(document {at!r}) has {len(sides[0]):,} and {len(sides[1]):,} segments"
-    return ""
-
-
-def _holds_documents(path: Path, src: str) -> bool:
-    """Tell by its first line whether a JSON Lines file holds documents: lists of segments."""
-    try:
-        record = msgspec.json.decode(next(read_lines(path), ""))
-    except msgspec.DecodeError:
-        return False
-    return isinstance(record, dict) and isinstance(record.get(src), list)
 
 
 def _refuse_ids(group_by: str | None, root: Path) -> None:

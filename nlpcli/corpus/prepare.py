@@ -8,19 +8,21 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
 from nlpcli.corpus.classify import write_classes
+from nlpcli.corpus.documents import SEPARATOR, by_document, holds_documents, joined, read_documents
 from nlpcli.corpus.labelled import Labelled, find_labelled
+from nlpcli.corpus.layouts import DOCUMENT
 from nlpcli.corpus.names import Corpus, find_corpus, resolve
 from nlpcli.corpus.plain import write_text
 from nlpcli.corpus.readers import UTF8, known_encoding, read_lines
 from nlpcli.corpus.tables import read_pairs
 from nlpcli.corpus.tasks import CorpusTask, Task, find_task, refuse_unused
 from nlpcli.corpus.text import Text, find_text
-from nlpcli.errors import BadInput
+from nlpcli.errors import BadInput, UsageError
 
 COMMAND = "nlpcli data prepare"
 ALIGN = "align"
@@ -63,6 +65,7 @@ def prepare_data(
     encoding: str = UTF8,
     fold: str | None = None,
     hold_out: int = 500,
+    document_chars: int | None = None,
     force: bool = False,
     reuse: bool = False,
     config_source: dict[str, str] | None = None,
@@ -81,6 +84,9 @@ def prepare_data(
         hold_out: when the data has no validation split, how many training rows to set aside for it. Rows with the same
             (source) text stay on one side of the cut. Of labelled text a tenth at most, of every class its share; of plain
             text it is always the last tenth.
+        document_chars: of parallel documents make rows of whole documents, their segments joined by ␞ and cut between two
+            of them so that no side has more characters; else each segment is a row. Documents are JSON Lines of segments,
+            or pairs with `train.document` beside them, the name of each line's document.
         reuse: return the artifact at `out` if it was made from the same files with the same settings.
 
     Raises:
@@ -92,7 +98,9 @@ def prepare_data(
     found = find_data(data, task, src, tgt, lang, column, text_column, label_column, fold, encoding)
     again = {"force": force, "config_source": config_source}
     if isinstance(found, Corpus):
-        return _prepare_pairs(found, out, hold_out, reuse, again)
+        return _prepare_pairs(found, out, hold_out, document_chars, reuse, again)
+    if document_chars is not None:
+        raise UsageError("--document-chars is for pairs of documents", fix="leave it out, or say --task translation")
     if isinstance(found, Text):
         return _prepare_text(found, out, encoding, reuse, again)
     return _prepare_classes(found, out, lang, fold, hold_out, reuse, again)
@@ -128,14 +136,18 @@ def find_data(
     )
 
 
-def _prepare_pairs(corpus: Corpus, out: Path, hold_out: int, reuse: bool, again: dict[str, Any]) -> Prepared:
-    config = {"data": corpus.name, "src": corpus.src, "tgt": corpus.tgt, "hold_out": hold_out}
+def _prepare_pairs(
+    corpus: Corpus, out: Path, hold_out: int, document_chars: int | None, reuse: bool, again: dict[str, Any]
+) -> Prepared:
+    config: dict[str, Any] = {"data": corpus.name, "src": corpus.src, "tgt": corpus.tgt, "hold_out": hold_out}
+    if document_chars is not None:
+        config |= {"document_chars": document_chars, "separator": SEPARATOR}
     inputs = _inputs(corpus, out)
     if reuse and (found := reusable(out, "corpus", config, inputs, again["force"])):
         return _result(found)
     with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
         for name in corpus.splits:
-            draft.metrics[name] = _write_split(corpus, name, draft)
+            draft.metrics[name] = _write_split(corpus, name, document_chars, draft)
         if "train" in corpus.splits and "valid" not in corpus.splits:
             _hold_out(corpus, draft, hold_out)
         return _result(draft.publish())
@@ -182,14 +194,32 @@ def _inputs(corpus: Corpus, out: Path) -> list[Input]:
     return [artifacts.text_input(path.name, path, out) for path in sorted(paths)]
 
 
-def _write_split(corpus: Corpus, name: str, draft: Draft) -> dict[str, int]:
+def _pairs(corpus: Corpus, name: str, document_chars: int | None) -> Iterator[tuple[str, str]]:
+    split = corpus.splits[name]
+    ids, documents = split.src.parent / f"{name}.{DOCUMENT}", None
+    if split.src == split.tgt and holds_documents(split.src, corpus.src):
+        documents = read_documents(split.src, corpus.src, corpus.tgt)
+    elif document_chars is not None and ids.is_file():
+        documents = by_document(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt), ids)
+    if documents is None:
+        if document_chars is not None:
+            raise BadInput(
+                f"{split.src} holds no documents",
+                cause=f'expected JSON Lines such as {{"id": "1", "ko": ["…"], "en": ["…"]}}, or {ids.name} beside the pairs',
+                fix="leave --document-chars out",
+            )
+        return read_pairs(split.src, split.tgt, corpus.src, corpus.tgt)
+    return (pair for _, pairs in documents for pair in pairs) if document_chars is None else joined(documents, document_chars)
+
+
+def _write_split(corpus: Corpus, name: str, document_chars: int | None, draft: Draft) -> dict[str, int]:
     split = corpus.splits[name]
     counts = {"pairs": 0, "src_words": 0, "tgt_words": 0}
     with (
         (draft.path / f"{name}.{corpus.src}").open("w", encoding="utf-8", newline="\n") as src_file,
         (draft.path / f"{name}.{corpus.tgt}").open("w", encoding="utf-8", newline="\n") as tgt_file,
     ):
-        for src_line, tgt_line in read_pairs(split.src, split.tgt, corpus.src, corpus.tgt):
+        for src_line, tgt_line in _pairs(corpus, name, document_chars):
             src_file.write(src_line + "\n")
             tgt_file.write(tgt_line + "\n")
             counts["pairs"] += 1
@@ -197,7 +227,7 @@ def _write_split(corpus: Corpus, name: str, draft: Draft) -> dict[str, int]:
             counts["tgt_words"] += len(tgt_line.split())
     if not counts["pairs"]:
         raise BadInput(f"{split.src} is empty", cause=f"the split {name} has no pairs", fix="put text into it, or remove it")
-    for path in _beside(split.src, name):
+    for path in _beside(split.src, name) if document_chars is None else ():
         _copy_beside(path, split.src, counts["pairs"], draft)
     console.info(f"data: {name}: {counts['pairs']:,} pairs, {counts['src_words']:,} and {counts['tgt_words']:,} words")
     return counts

@@ -7,6 +7,7 @@ from typing import Any, Sequence
 
 from nlpcli import console
 from nlpcli.artifacts import Artifact, Input, text_input
+from nlpcli.corpus.documents import without_separators
 from nlpcli.corpus.names import find_corpus
 from nlpcli.corpus.readers import read_aligned, read_lines
 from nlpcli.corpus.tables import read_pairs
@@ -80,13 +81,15 @@ def _part(
             f"{name}: the references look cut into words (' .'), but BLEU cuts plain text itself; "
             "--bleu-tokenizer none takes the words as they are"
         )
+    lines = {side: x for side, x in (("src", src), ("hyp", hyp), ("ref", ref)) if x is not None}
+    hyp, ref = ([without_separators(line) for line in x] for x in (hyp, ref))
     groups = [Group("all", len(ref), score(hyp, ref, tokenizer))]
     for domain in dict.fromkeys(domains or []):
         rows = [i for i, d in enumerate(domains or []) if d == domain]
         groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tokenizer)))
-    for length, (lines, scores) in by_length(hyp, ref, tokenizer).items():
-        groups.append(Group(length, lines, scores))
-    return Part(name, groups, {side: x for side, x in (("src", src), ("hyp", hyp), ("ref", ref)) if x is not None})
+    for length, (count, scores) in by_length(hyp, ref, tokenizer).items():
+        groups.append(Group(length, count, scores))
+    return Part(name, groups, lines)
 
 
 def _domains(path: Path, pairs: int) -> list[str] | None:

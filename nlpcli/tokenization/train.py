@@ -13,6 +13,7 @@ import msgspec
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, reusable
 from nlpcli.config import checked
+from nlpcli.corpus.documents import separator_of
 from nlpcli.corpus.readers import OnError, Skipped
 from nlpcli.corpus.rows import Rows, find_rows
 from nlpcli.errors import UsageError
@@ -70,7 +71,8 @@ def train_tokenizer(
     Args:
         lang, column: for text in one language, see `find_text`.
         sample_lines: of a longer training split so many rows are drawn at random, so that memory is bounded.
-        user_symbol: texts that are always one piece.
+        user_symbol: texts that are always one piece; what separates the segments of whole documents is one without being
+            named.
 
     Raises:
         BadInput: the training split is missing, empty or not UTF-8.
@@ -79,6 +81,8 @@ def train_tokenizer(
     given["user_symbol"] = normalized(user_symbol, normalization)
     settings = checked(TokenizerSettings, given)
     rows = find_rows(data, src, tgt, lang, column)
+    if (separator := separator_of(data)) and separator not in settings.user_symbol:
+        settings = msgspec.structs.replace(settings, user_symbol=(*settings.user_symbol, separator))
     _check(settings, rows.languages)
     config = {**_languages(rows.languages), **msgspec.json.decode(msgspec.json.encode(settings)), "on_error": on_error}
     config["column"] = column

@@ -42,6 +42,10 @@ def prepare(
             "--hold-out", min=1, help="Rows to set aside for validation when the data has no valid split (lm: the last tenth)."
         ),
     ] = 500,
+    document_chars: Annotated[
+        Optional[int],
+        opt.option("--document-chars", min=1, help="Of parallel documents: keep them whole, in rows of so many characters."),
+    ] = None,
     force: opt.Force = False,
     json_: opt.Json = False,
     config: opt.Config = None,
@@ -55,6 +59,10 @@ def prepare(
     \b
     Example:
       nlpcli data prepare --data ko-en --out work/data
+
+    \b
+    Example:
+      nlpcli data prepare --data chapters-ko-en --document-chars 4000 --out work/chapters
 
     \b
     Example:
