@@ -26,8 +26,11 @@ check: $(VENV)/installed-dev
 
 bench-text: $(VENV)/installed-dev
 	$(PIP) install tokenizers
-	$(BIN)/python benchmarks/tokenize.py --text ko=$(KO) --text en=$(EN) --out benchmarks/results/tokenize.json
+	$(BIN)/python benchmarks/tokenization.py --text ko=$(KO) --text en=$(EN) --out benchmarks/results/tokenize.json
 	$(BIN)/python benchmarks/embed.py --text $(KO) --fasttext $(FASTTEXT) --out benchmarks/results/embed.json
+
+bench-attention: $(VENV)/installed
+	$(BIN)/python benchmarks/attention.py --out benchmarks/results/attention.json
 
 bench-train: $(VENV)/installed
 	$(BIN)/python benchmarks/train.py --data $(DATA) $(PEERS) --out benchmarks/results/train.json

@@ -17,7 +17,7 @@ from typing import Any, Iterator
 import torch
 from torch import nn
 
-sys.path.append(str(Path(__file__).parent))  # behind the standard library, whose tokenize must be found first
+sys.path.append(str(Path(__file__).parent))
 
 from train_clock import Clock, Done
 from train_peers import BETAS, CLIP, DROPOUT, FF, HEADS, LAYERS, NEVER, PAD, SMOOTHING, D, precise

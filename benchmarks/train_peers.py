@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parent))  # behind the standard library, whose tokenize must be found first
+sys.path.append(str(Path(__file__).parent))
 
 from train_clock import Clock, Done, counted
 

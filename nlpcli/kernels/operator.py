@@ -19,6 +19,7 @@ FIELDS = (
     "bool deterministic, str precision, str tier"
 )
 SIZE = len(Shape._fields)
+FEW = 16  # queries that one tile of the decoding kernel holds
 
 
 @torch.library.custom_op(
@@ -27,6 +28,10 @@ SIZE = len(Shape._fields)
 def attention(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     """Return the output, like q, and the logarithm of each query's sum of weights; see `problem.py`."""
     shape, options, tier = _read(rest)
+    if tier == "kernel" and at_one_place(q, shape, options):
+        from nlpcli.kernels import triton_decode
+
+        return triton_decode.decode(q, k, v, shape.k_lengths, options)
     if tier == "kernel":
         from nlpcli.kernels import triton_forward
 
@@ -67,6 +72,16 @@ def _(
     bias = rest[SIZE + Options._fields.index("relative_bias")]
     dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape, dtype=_wide(bias))
     return *(torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (q, k, v)), dbias  # type: ignore[return-value]
+
+
+def at_one_place(q: Tensor, shape: Shape, options: Options) -> bool:
+    """Tell whether the few queries of a sequence stand at its last key, or where that makes no difference: one new token, or
+    the beams of a sentence that look at its source. They have a kernel of their own, which reads each key once for all."""
+    o = options
+    if shape.packed or shape.q_lengths is not None or q.size(1) > FEW or o.dropout_p or o.relative_bias is not None:
+        return False
+    anywhere = not o.causal and o.window is None and o.alibi_slopes is None
+    return anywhere or (q.size(1) == 1 and o.bottom_right)
 
 
 def _read(rest: tuple[Any, ...]) -> tuple[Shape, Options, str]:
