@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test check bench-text bench-train clean
+.PHONY: demo test check bench-text bench-train bench-attention clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed

@@ -33,6 +33,7 @@ class Gradients:
     settings: TrainSettings
     pieces: int = 1
     carried: list[dict[str, torch.Tensor]] = field(default_factory=list)
+    together: bool = field(default=False, init=False)  # whether processes compute something that needs all of them
 
     def state(self) -> dict[str, Any]:
         """Return what no two processes have in common, torch's generators among it."""
@@ -73,7 +74,7 @@ class Gradients:
 
     def _refuse_smaller(self, e: RuntimeError, batches: list[Any]) -> None:
         cause = str(e).split("\n")[0][:200]
-        if self.settings.shard:  # within the step the others wait for this process
+        if self.together:  # the others are in the midst of the same sum
             raise RunFailed("out of memory", cause=cause, fix="lower --batch-tokens, or choose a smaller --preset") from None
         if self.pieces >= max(len(batch[0]) for batch in batches):
             fix = "lower --max-length or --context-length, or choose a smaller --preset"
@@ -95,11 +96,14 @@ class Gradients:
         for i, (part, weight) in enumerate(parts):
             self._put_back(i % self.pieces)
             last = i == len(parts) - 1
+            self.together = s.shard
             with fabric.no_backward_sync(self.wrapped, enabled=not last) if ranks > 1 else nullcontext():
                 loss = self.wrapped(part.to(fabric.device), objective) * weight
+                self.together = self.together or (last and ranks > 1)
                 fabric.backward(loss * (ranks / count))  # processes average their gradients
             total += loss.detach()
             self._keep(i % self.pieces)
+        self.together = False
         if ranks > 1:
             total = fabric.all_reduce(total, reduce_op="sum")  # type: ignore[assignment]
         mean: float = float(total) / count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -90,6 +91,25 @@ class TestOutOfMemory:
         Failing(model, fail)
         listen(trainer(model, max_steps=1))
         assert torch.equal(*seen)
+
+    def test_in_the_midst_of_a_sum_with_other_processes_it_ends_the_run(self) -> None:
+        """They wait for the sum, so this one cannot begin anew."""
+        made = trainer(build())
+
+        class OfTwo:
+            device, world_size, global_rank = torch.device("cpu"), 2, 0
+
+            def no_backward_sync(self, module: Any, enabled: bool) -> Any:
+                return nullcontext()
+
+            def backward(self, loss: Tensor) -> None:
+                raise RuntimeError(CPU_MEMORY)
+
+        made.gradients.fabric = OfTwo()
+        batch = made.batches.load(ALL[:4])
+        with pytest.raises(RunFailed, match="out of memory") as e:
+            made.gradients.add([batch], 0.0)
+        assert "--batch-tokens" in e.value.fix
 
     @pytest.mark.parametrize("calls", [(3,), (5, 6)])
     def test_a_stream_goes_on_in_its_pieces(self, calls: tuple[int, ...]) -> None:
