@@ -88,7 +88,7 @@ class Cut(Sequence[list[int]]):
 
 def by_token_budget(order: Sequence[int] | np.ndarray, lengths: Sequence[int] | np.ndarray, budget: int) -> Cut:
     """Cut `order` into batches whose rows × longest row stay within `budget` (one row at least)."""
-    rows = np.asarray(order, dtype=np.int64)
+    rows = np.asarray(order) if len(order) else np.zeros(0, np.int64)
     sizes = np.asarray(lengths)[rows] if len(rows) else np.zeros(0, np.int64)
     bounds, begin = [0], 0
     while begin < len(rows):
@@ -155,6 +155,11 @@ class RowBatches:
         return by_token_budget(order, self.sizes, self.batch_tokens)
 
 
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """Return whole numbers in 32 bits if they fit: an epoch of a billion tokens is millions of rows."""
+    return numbers.astype(np.int32) if int(numbers.max(initial=0)) < 1 << 31 else numbers
+
+
 class PairBatches(RowBatches):
     """The batches of one split of pairs.
 
@@ -180,10 +185,10 @@ class PairBatches(RowBatches):
         src_lengths, tgt_lengths = src.lengths, tgt.lengths
         empty, too_long = (src_lengths == 0) | (tgt_lengths == 0), (src_lengths > max_length) | (tgt_lengths > max_length)
         self.empty, self.too_long = np.flatnonzero(empty), np.flatnonzero(too_long)
-        rows = np.flatnonzero(~(empty | too_long))
-        sizes = np.maximum(src_lengths, tgt_lengths) + 1
+        rows = _small(np.flatnonzero(~(empty | too_long)))
+        sizes = np.minimum(np.maximum(src_lengths, tgt_lengths), max_length) + 1
         # by the longer side, which fills the budget, then by the target
-        sort_keys = sizes.astype(np.int64) * (int(tgt_lengths.max(initial=0)) + 1) + tgt_lengths
+        sort_keys = _small(sizes.astype(np.int64) * (max_length + 1) + np.minimum(tgt_lengths, max_length))
         super().__init__(rows, sizes, sort_keys, batch_tokens=batch_tokens, seed=seed)
 
     def load(self, rows: Sequence[int], step: int | None = None) -> Batch:
@@ -218,7 +223,7 @@ class LabelledBatches(RowBatches):
         self.empty = np.flatnonzero(lengths == 0)
         self.cut = np.flatnonzero(lengths > max_length)
         sizes = np.minimum(lengths, max_length) + 1
-        super().__init__(np.flatnonzero(lengths), sizes, sizes, batch_tokens=batch_tokens, seed=seed)
+        super().__init__(_small(np.flatnonzero(lengths)), sizes, sizes, batch_tokens=batch_tokens, seed=seed)
 
     def load(self, rows: Sequence[int], step: int | None = None) -> TextBatch:
         """Read the rows' ids and labels; what is loaded does not depend on the step."""

@@ -41,7 +41,7 @@ class Side:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens a line."""
-        lengths: np.ndarray = np.diff(self.offsets)
+        lengths: np.ndarray = np.diff(self.offsets).astype(np.int32)
         return lengths
 
 

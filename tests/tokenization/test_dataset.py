@@ -219,9 +219,9 @@ def test_reuse_encodes_only_when_text_or_tokenizer_changed(tiny_tokenizer: Path,
     made = Path("set/manifest.json").stat()
     assert encode_dataset(data=corpus(), tokenizer=tiny_tokenizer, out=Path("set"), reuse=True) == first
     assert Path("set/manifest.json").stat() == made
-    second = encode_dataset(data=corpus(train=5), tokenizer=tiny_tokenizer, out=Path("set"), reuse=True)
+    second = encode_dataset(data=corpus(train=5), tokenizer=tiny_tokenizer, out=Path("set"), reuse=True, force=True)
     assert second.splits["train"]["pairs"] == 5
     other = train_tokenizer(data=str(tiny_corpus), out=Path("other"), kind="char")
-    third = encode_dataset(data=corpus(train=5), tokenizer=other.path, out=Path("set"), reuse=True)
+    third = encode_dataset(data=corpus(train=5), tokenizer=other.path, out=Path("set"), reuse=True, force=True)
     assert Dataset.load("set").tokenizer.id == other.id
     assert len({first.id, second.id, third.id}) == 3
