@@ -82,6 +82,9 @@ def attend(
         scale, causal, bottom_right, window, softcap, alibi_slopes, relative_bias, dropout_p, seed, deterministic, precision
     )
     check(q, k, v, shape, options)
+    shape = Shape(*(None if x is None else x.int() for x in shape[:2]), *(None if x is None else x.long() for x in shape[2:]))
+    if alibi_slopes is not None:
+        options = options._replace(alibi_slopes=alibi_slopes.float().contiguous())
     chosen = choose(q, k.size(-3), shape, options, tier, lse=True).tier
     out, lse = attention(*_cast(q, k, v), *shape, *options, chosen)
     return out, lse

@@ -83,7 +83,7 @@ def _check_whole(name: str, given: Tensor, device: torch.device) -> None:
 
 def _check_options(q: Tensor, options: Options) -> None:
     o, heads = options, q.size(-2)
-    _expect(math.isfinite(o.scale), "a finite scale", o.scale)
+    _expect(math.isfinite(o.scale) and o.scale > 0, "a finite scale above 0", o.scale)
     _expect(o.window is None or o.window >= 0, "a window of at least 0", o.window)
     _expect(math.isfinite(o.softcap) and o.softcap >= 0, "a soft cap of at least 0", o.softcap)
     _expect(0 <= o.dropout_p < 1 - 0.5 / STEPS, "a share of dropped weights from 0 to less than 1", o.dropout_p)

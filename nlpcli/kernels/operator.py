@@ -5,7 +5,8 @@ The arguments after q, k and v are the fields of `Shape` and `Options` in their 
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, ContextManager
 
 import torch
 from torch import Tensor
@@ -28,15 +29,14 @@ FEW = 16  # queries that one tile of the decoding kernel holds
 def attention(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     """Return the output, like q, and the logarithm of each query's sum of weights; see `problem.py`."""
     shape, options, tier = _read(rest)
-    if tier == "kernel" and at_one_place(q, shape, options):
-        from nlpcli.kernels import triton_decode
+    if tier != "kernel":
+        return reference.forward(q, k, v, shape, options)
+    from nlpcli.kernels import triton_decode, triton_forward
 
-        return triton_decode.decode(q, k, v, shape.k_lengths, options)
-    if tier == "kernel":
-        from nlpcli.kernels import triton_forward
-
+    with _device_of(q):
+        if at_one_place(q, shape, options):
+            return triton_decode.decode(q, k, v, shape.k_lengths, options)
         return triton_forward.forward(q, k, v, shape, options)
-    return reference.forward(q, k, v, shape, options)
 
 
 @attention.register_fake
@@ -59,7 +59,8 @@ def attention_backward(
     if tier == "kernel":
         from nlpcli.kernels import triton_backward
 
-        dq, dk, dv, dbias = triton_backward.backward(dout, dlse, q, k, v, out, lse, shape, options)
+        with _device_of(q):
+            dq, dk, dv, dbias = triton_backward.backward(dout, dlse, q, k, v, out, lse, shape, options)
     else:
         dq, dk, dv, dbias = reference.backward(dout, dlse, q, k, v, shape, options)
     return dq, dk, dv, q.new_empty(0) if dbias is None else dbias
@@ -72,6 +73,11 @@ def _(
     bias = rest[SIZE + Options._fields.index("relative_bias")]
     dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape, dtype=_wide(bias))
     return *(torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (q, k, v)), dbias  # type: ignore[return-value]
+
+
+def _device_of(q: Tensor) -> ContextManager[Any]:
+    """Triton launches on the current GPU, which need not be that of the tensors; its interpreter runs on the CPU."""
+    return torch.cuda.device(q.device) if q.device.type == "cuda" else nullcontext()
 
 
 def at_one_place(q: Tensor, shape: Shape, options: Options) -> bool:

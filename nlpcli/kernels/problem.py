@@ -56,5 +56,4 @@ def default_scale(head_size: int) -> float:
 
 def dropout_threshold(p: float) -> int:
     """Return the number below which 16 random bits drop a weight; the share dropped is this / `STEPS`."""
-    assert 0 <= p < 1 - 0.5 / STEPS, "or every weight is dropped"
-    return round(p * STEPS)
+    return min(round(p * STEPS), STEPS - 1)  # or every weight would be dropped

@@ -1,0 +1,122 @@
+"""The kernel behind the front door, in Triton's interpreter: it is tested before it is used, and what fails is not used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("triton")
+
+from nlpcli.kernels import choose, self_test
+from nlpcli.kernels.operator import at_one_place, attention
+from nlpcli.kernels.problem import Options, Shape, default_scale
+
+CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_kernel_passes_its_self_test(dtype: torch.dtype) -> None:
+    assert self_test.self_test(CPU, dtype, 16) == ""
+
+
+def test_a_kernel_that_computes_something_else_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpcli.kernels import triton_forward
+
+    forward = triton_forward.forward
+
+    def wrong(*arguments: Any) -> tuple[Tensor, Tensor]:
+        out, lse = forward(*arguments)
+        return out * 1.01, lse
+
+    monkeypatch.setattr(triton_forward, "forward", wrong)
+    assert self_test.self_test(CPU, torch.float32, 16).startswith("it gives a wrong output")
+
+
+def test_a_kernel_that_does_not_compile_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpcli.kernels import triton_forward
+
+    def broken(*arguments: Any) -> None:
+        raise RuntimeError("no compiler was found")
+
+    monkeypatch.setattr(triton_forward, "forward", broken)
+    assert self_test.self_test(CPU, torch.float32, 16) == "it does not compile or run (RuntimeError: no compiler was found)"
+
+
+@pytest.fixture
+def hopper(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A GPU that is asked for its capability alone."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    choose._kernel_fault.cache_clear()
+    yield monkeypatch
+    choose._kernel_fault.cache_clear()
+
+
+def on_gpu(keys: int, shape: Shape = Shape(), **options: Any) -> str:
+    q = torch.empty(1, 4, 2, 64, dtype=torch.bfloat16, device="meta")
+
+    class There:
+        device, dtype = CUDA, q.dtype
+        size = q.size
+
+    return choose.choose(There(), keys, shape, Options(0.1, **options)).tier  # type: ignore[arg-type]
+
+
+def test_it_is_taken_where_torch_has_no_fast_path(hopper: pytest.MonkeyPatch) -> None:
+    hopper.setattr(self_test, "self_test", lambda *arguments: "")
+    padded = Shape(k_lengths=torch.empty(1, dtype=torch.int32, device="meta"))
+    assert on_gpu(64) == "sdpa"
+    assert on_gpu(64, causal=True) == "sdpa"
+    assert on_gpu(64, padded) == "kernel"
+    assert on_gpu(64, window=8) == "kernel"
+    assert on_gpu(64, softcap=30.0) == "kernel"
+
+
+def test_one_that_fails_is_said_once_and_not_used(hopper: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    hopper.setattr(self_test, "self_test", lambda *arguments: "it gives a wrong output")
+    assert [on_gpu(64, window=8) for _ in range(3)] == ["sdpa"] * 3
+    assert on_gpu(9000, window=8) == "reference"
+    err = capfd.readouterr().err
+    assert err.count("warning") == 1
+    assert "our kernel is not used on this GPU: it gives a wrong output" in err
+
+
+def test_gpus_that_are_too_old_are_told(hopper: pytest.MonkeyPatch) -> None:
+    hopper.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert "this GPU has 7.5" in choose.kernel_fault(CUDA, torch.float16, 64)
+    assert "not 512" in choose.kernel_fault(CUDA, torch.float16, 512)
+    assert "float64" in choose.kernel_fault(CUDA, torch.float64, 64)
+
+
+def test_the_operator_reaches_the_kernel_with_its_gradient() -> None:
+    leaves = [torch.randn(2, 40, heads, 16, requires_grad=True) for heads in (4, 2, 2)]
+    lengths = torch.tensor([40, 13], dtype=torch.int32)
+    options = Options(default_scale(16), causal=True, window=9, relative_bias=torch.randn(4, 7, requires_grad=True))
+    assert options.relative_bias is not None
+    found = []
+    for tier in ("kernel", "reference"):
+        out, lse = attention(*leaves, *Shape(lengths, lengths), *options, tier)
+        loss = out.square().sum() + lse.masked_fill(lse.isinf(), 0.0).sum()
+        found.append([out, *torch.autograd.grad(loss, [*leaves, options.relative_bias])])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("queries", "options", "expected"),
+    [
+        (5, Options(0.25), True),
+        (1, Options(0.25, bottom_right=True, window=20), True),
+        (5, Options(0.25, bottom_right=True, window=20), False),
+        (5, Options(0.25, causal=True), False),
+        (40, Options(0.25), False),
+        (5, Options(0.25, dropout_p=0.1, seed=torch.tensor([1])), False),
+    ],
+)
+def test_few_queries_at_one_place_are_decoded(queries: int, options: Options, expected: bool) -> None:
+    q, k, v = torch.randn(2, queries, 4, 16), torch.randn(2, 60, 2, 16), torch.randn(2, 60, 2, 16)
+    shape = Shape(k_lengths=torch.tensor([60, 33], dtype=torch.int32))
+    assert at_one_place(q, shape, options) == expected
+    kernel, reference = (attention(q, k, v, *shape, *options, tier) for tier in ("kernel", "reference"))
+    torch.testing.assert_close(kernel, reference, rtol=1e-4, atol=1e-4)
