@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -f pipelines/ko-en.mk show
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

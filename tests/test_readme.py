@@ -47,7 +47,9 @@ def commands(page: str) -> list[str]:
     return [block for block in blocks if not block.startswith("make ")]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.xdist_group("walk")) if page in WALK else page for page in PAGES]
+)
 def test_commands_of(page: str, workplace: Path, tmp_path: Path) -> None:
     """README, train and translate are read one after the other; each other page in a folder of its own."""
     folder = workplace if page in WALK else tmp_path
