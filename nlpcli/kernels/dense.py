@@ -34,7 +34,11 @@ def make_mask(q: Tensor, k: Tensor, shape: Shape, options: Options) -> Mask:
         real = None if device.type == "cpu" and bool(real.all()) else real
     if real is None and not o.causal and o.window is None and o.alibi_slopes is None and o.relative_bias is None:
         return Mask(None, None)
-    apart = torch.arange(keys, device=device) - torch.arange(queries, device=device)[:, None] - _shift(queries, keys, shape, o)
+    apart = (
+        torch.arange(keys, device=device)
+        - torch.arange(queries, device=device)[:, None]
+        - _shift(queries, keys, shape, o, device)
+    )
     near = in_band(apart, o)
     allowed = near if real is None else near & real
     more = added(apart, o)
@@ -47,12 +51,12 @@ def make_mask(q: Tensor, k: Tensor, shape: Shape, options: Options) -> Mask:
     return Mask(scores.where(allowed[:, None], -math.inf).to(q.dtype), blind)
 
 
-def _shift(queries: int, keys: int, shape: Shape, options: Options) -> Tensor:
+def _shift(queries: int, keys: int, shape: Shape, options: Options, device: torch.device) -> Tensor:
     if not options.bottom_right:
-        return torch.zeros(1, 1, 1, dtype=torch.long)
+        return torch.zeros(1, 1, 1, dtype=torch.long, device=device)
     n_q = queries if shape.q_lengths is None else shape.q_lengths[:, None, None].long()
     n_k = keys if shape.k_lengths is None else shape.k_lengths[:, None, None].long()
-    return torch.as_tensor(n_k - n_q).reshape(-1, 1, 1)
+    return torch.as_tensor(n_k - n_q, device=device).reshape(-1, 1, 1)
 
 
 def dense_attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask, scale: float, dropout: float, fused: bool) -> Tensor:

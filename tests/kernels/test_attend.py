@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nlpcli.kernels.attend import Sight, attend
 from nlpcli.kernels.choose import choose
+from nlpcli.kernels.dense import make_mask
 from nlpcli.kernels.operator import attention
 from nlpcli.kernels.problem import Options, Shape, default_scale
 
@@ -88,6 +89,20 @@ def test_the_tiers_agree(more: dict[str, Any], align: Any, dtype: torch.dtype, m
     monkeypatch.setattr("nlpcli.kernels.choose.SHORT", 0)
     assert choose(q, 20, shape, options).tier == "sdpa"
     torch.testing.assert_close(Sight(shape, options).attend(q, k, v), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("bottom_right", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_mask_is_made_on_the_device_of_the_queries(padded: bool, bottom_right: bool) -> None:
+    """A device without memory stands in for a GPU: what lies on the CPU cannot be mixed with it."""
+    q, k = torch.empty(2, 5, 4, 8, device="meta"), torch.empty(2, 9, 4, 8, device="meta")
+    shape = Shape(k_lengths=torch.empty(2, dtype=torch.int32, device="meta") if padded else None)
+    options = Options(0.3, True, bottom_right, 3, alibi_slopes=torch.empty(4, device="meta"))
+    scores, blind = make_mask(q, k, shape, options)
+    assert scores is not None
+    assert blind is not None
+    assert scores.shape == (2 if padded else 1, 4, 5, 9)
+    assert (scores.device, blind.device) == (q.device, q.device)
 
 
 def test_a_query_that_sees_nothing_finds_nothing() -> None:
