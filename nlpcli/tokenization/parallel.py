@@ -6,15 +6,16 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections import deque
 from itertools import islice
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 from nlpcli.errors import RunFailed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+AHEAD = 2  # results a worker that may wait for their turn
 
 
 def processors() -> int:
@@ -32,12 +33,6 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed by `workers` processes (by this one if 1).
 
-    Each worker holds one item at a time, so memory is bounded by the size of `workers` items and results. Workers end
-    with this process, however it ends: the last one sees its pipe close, and so each before it.
-
-    Args:
-        function: inherited by the workers where the system can fork, else it must be picklable.
-
     Raises:
         RunFailed: a worker died (most often: killed for lack of memory).
         whatever `function` raises.
@@ -45,48 +40,91 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
     if workers <= 1:
         yield from map(function, items)
         return
-    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool: list[tuple[Any, Connection]] = []
-    try:
-        items = iter(items)
-        for _, item in zip(range(workers), items):
-            here, there = context.Pipe()
-            process = context.Process(target=_work, args=(function, here, there), daemon=True)
-            process.start()
-            there.close()
-            pool.append((process, here))
-            _send(process, here, item)
-        yield from _in_turn(deque(pool), items)
-        for _, pipe in pool:
+    with Workers(function, workers) as pool:
+        yield from pool.map(items)
+
+
+class Workers:
+    """Processes that compute one function, started as they are needed.
+
+    Each holds one item at a time, and few results wait for their turn, so memory is bounded. The processes end with this
+    one, however it ends: the last one sees its pipe close, and so each before it.
+
+    Args:
+        function: inherited by the workers where the system can fork, else it must be picklable.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], count: int) -> None:
+        self.function, self.count = function, count
+        self._context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        self._processes: dict[Connection, Any] = {}
+        self._idle: list[Connection] = []
+
+    def map(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield the results in the items' order; who is free gets the next item, whoever's turn it is.
+
+        Raises:
+            RunFailed: a worker died.
+            whatever the function raises.
+        """
+        coming = enumerate(items)
+        busy: dict[Connection, int] = {}
+        done: dict[int, tuple[bool, Any]] = {}
+        turn = 0
+        while True:
+            while len(busy) < self.count and len(done) < AHEAD * self.count and (item := next(coming, None)):
+                busy[self._give(item[1])] = item[0]
+            if turn in done:
+                well, result = done.pop(turn)
+                if not well:
+                    raise result
+                turn += 1
+                yield result
+            elif busy:
+                for pipe in wait(list(busy)):
+                    assert isinstance(pipe, Connection)
+                    done[busy.pop(pipe)] = self._take(pipe)
+            else:
+                return
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe, process in self._processes.items():
             pipe.close()
-    finally:
-        for process, _ in pool:
             process.terminate()
             process.join()
+        self._processes.clear()
+        self._idle.clear()
 
+    def __enter__(self) -> Workers:
+        return self
 
-def _in_turn(busy: deque[tuple[Any, Connection]], items: Iterator[Any]) -> Iterator[Any]:
-    """Take the result of the worker that was given work first, give it the next item, and go on with the others."""
-    while busy:
-        process, pipe = busy.popleft()
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _give(self, item: Any) -> Connection:
+        pipe = self._idle.pop() if self._idle else self._start()
         try:
-            done, result = pipe.recv()
+            pipe.send(item)
+        except ConnectionError:
+            raise _died(self._processes[pipe]) from None
+        return pipe
+
+    def _take(self, pipe: Connection) -> tuple[bool, Any]:
+        try:
+            answer: tuple[bool, Any] = pipe.recv()
         except (EOFError, ConnectionError):
-            raise _died(process) from None
-        if not done:
-            raise result
-        for item in items:
-            _send(process, pipe, item)
-            busy.append((process, pipe))
-            break
-        yield result
+            raise _died(self._processes[pipe]) from None
+        self._idle.append(pipe)
+        return answer
 
-
-def _send(process: Any, pipe: Connection, item: Any) -> None:
-    try:
-        pipe.send(item)
-    except ConnectionError:
-        raise _died(process) from None
+    def _start(self) -> Connection:
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(self.function, here, there), daemon=True)
+        process.start()
+        there.close()
+        self._processes[here] = process
+        return here  # type: ignore[no-any-return]
 
 
 def _died(process: Any) -> RunFailed:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nlpcli.errors import BadInput, RunFailed
-from nlpcli.tokenization.parallel import chunks, ordered_map, processors
+from nlpcli.tokenization.parallel import AHEAD, Workers, chunks, ordered_map, processors
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def test_items_and_results_larger_than_a_pipe_holds_pass() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_no_more_items_are_read_ahead_than_there_are_workers(workers: int) -> None:
+def test_few_items_are_read_ahead(workers: int) -> None:
     read = 0
 
     def items() -> Iterator[int]:
@@ -92,7 +92,7 @@ def test_no_more_items_are_read_ahead_than_there_are_workers(workers: int) -> No
             yield number
 
     for done, _ in enumerate(ordered_map(identity, items(), workers), 1):
-        assert read <= done + workers
+        assert read <= done + (AHEAD + 1) * workers
 
 
 def test_chunks_hold_all_items_in_order() -> None:
@@ -212,3 +212,27 @@ def test_workers_leave_the_terminals_interrupt_to_this_process() -> None:
         return number
 
     assert list(ordered_map(interrupted, range(4), 2)) == [0, 1, 2, 3]
+
+
+def slow_first(number: int) -> int:
+    time.sleep(0.3 if number == 0 else 0.01)
+    return os.getpid() if number else 0
+
+
+def test_who_is_free_goes_on_while_the_first_is_slow() -> None:
+    first, *others = ordered_map(slow_first, range(4), 2)
+    assert first == 0
+    assert len(set(others)) == 1
+
+
+def test_workers_serve_several_maps_and_then_end() -> None:
+    with Workers(pid_of, 2) as pool:
+        first, second = set(pool.map(range(8))), set(pool.map(range(8)))
+        assert second <= first
+    for pid in first:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def pid_of(_: int) -> int:
+    return os.getpid()
