@@ -35,6 +35,7 @@ _ROOMS = {
     "classify": "nlpcli.decoding.classify",
     "generate": "nlpcli.decoding.generate",
     "evaluate": "nlpcli.evaluation.evaluate",
+    "export_model": "nlpcli.export.export",
     "inspect": "nlpcli.inspection",
     "doctor": "nlpcli.diagnosis",
 }

@@ -38,7 +38,12 @@ def out(line: str) -> None:
 
 
 def write_out(lines: Iterable[str]) -> None:
-    """Write lines of data to stdout as UTF-8 whatever the locale says, and flush.
+    """Write lines of data to stdout, as `write_text` does."""
+    write_text("".join(line + "\n" for line in lines))
+
+
+def write_text(text: str) -> None:
+    """Write text to stdout as UTF-8 whatever the locale says, and flush.
 
     Raises:
         ClosedPipe: the reader is gone.
@@ -46,7 +51,7 @@ def write_out(lines: Iterable[str]) -> None:
     if sys.stdout is None:  # started with >&-
         raise ClosedPipe("stdout was closed")
     try:
-        data = "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass")
+        data = text.encode("utf-8", "surrogatepass")
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

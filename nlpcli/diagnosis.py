@@ -16,6 +16,7 @@ from nlpcli.kernels.problem import Options, Shape, default_scale
 
 EXTRAS = {  # modules that are of use where they are installed
     "kiwipiepy": ("Korean morphemes: --pretokenizer kiwi", "nlpcli[ko]"),
+    "ray": ("work on many machines: --cluster", "nlpcli[cluster]"),
     "matplotlib": ("plots as PNG and PDF", "nlpcli[plot]"),
     "mecab_ko": ("BLEU of Korean by words", "sacrebleu[ko]"),
 }

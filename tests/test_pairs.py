@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -26,7 +27,6 @@ PAIRS = [
     (tokenize.stats, nlpcli.tokenizer_stats),
     (tokenize.encode, nlpcli.encode_stream),
     (tokenize.decode, nlpcli.decode_stream),
-    (translate.translate, nlpcli.translate),
     (evaluate.evaluate, nlpcli.evaluate),
     (doctor.doctor, nlpcli.doctor),
     (embed.train, nlpcli.train_embedding),
@@ -52,6 +52,14 @@ def test_command_and_function_have_the_same_options(command, function):
 def plain_defaults(cls: Any) -> dict[str, Any]:
     values = (list(value) if isinstance(value, tuple) else value for value in cls.__struct_defaults__)
     return dict(zip(cls.__struct_fields__, values, strict=True))
+
+
+def test_translate_command_has_the_options_of_its_settings():
+    own = defaults(nlpcli.translate, {*CONTROL, "model"})
+    settings = [plain_defaults(cls) for cls in translate.SECTIONS]
+    assert all(not a.keys() & b.keys() for a, b in combinations(settings, 2))
+    merged = {name: value for part in settings for name, value in part.items()}
+    assert defaults(translate.translate, {"ctx", "model", "status", "autotune", *CONTROL}) == own | merged
 
 
 @pytest.mark.parametrize("architecture", CONFIGS)

@@ -33,6 +33,9 @@ def evaluate(
     ] = [],  # noqa: B006
     beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
     length_penalty: Annotated[float, opt.option("--length-penalty", min=0.0, help="Wu et al.'s α.")] = 1.0,
+    engine: Annotated[
+        Literal["auto", "torch", "ctranslate2"], opt.option("--engine", help="What translates; see nlpcli translate.")
+    ] = "torch",
     batch_tokens: opt.BatchTokens = 8192,
     checkpoint: opt.Checkpoint = "best",
     device: opt.Device = "auto",

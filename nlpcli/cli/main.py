@@ -11,7 +11,8 @@ from typing import Any
 import typer
 
 from nlpcli import __version__, console
-from nlpcli.cli import classify, data, doctor, embed, evaluate, generate, inspect, options, tokenize, train, translate
+from nlpcli.cli import classify, data, doctor, embed, evaluate, export, generate, inspect, options, tokenize, train, translate
+from nlpcli.cli.groups import SectionedCommand
 from nlpcli.cli.result import print_json
 from nlpcli.errors import Interrupted, NlpcliError, RunFailed
 
@@ -31,10 +32,11 @@ app.add_typer(data.app, name="data")
 app.add_typer(tokenize.app, name="tokenize")
 app.add_typer(embed.app, name="embed")
 app.add_typer(train.app, name="train")
-app.command("translate")(translate.translate)
+app.command("translate", cls=SectionedCommand)(translate.translate)
 app.command("classify")(classify.classify)
 app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("doctor")(doctor.doctor)
 

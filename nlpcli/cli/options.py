@@ -124,6 +124,10 @@ OnError = Annotated[
     option("--on-error", help="At a line that cannot be read: stop, or leave it out and write it to skipped.jsonl."),
 ]
 Workers = Annotated[Optional[int], option("--workers", min=1, help="Processes; all processors if not given.")]
+Cluster = Annotated[
+    Optional[str],
+    option("--cluster", help="Work on a Ray cluster (extra [cluster]): local, ray://HOST:PORT or HOST:PORT."),
+]
 TextColumn = Annotated[Optional[str], option("--text-column", help="Labelled text: the text's column, by name or number.")]
 LabelColumn = Annotated[Optional[str], option("--label-column", help="Labelled text: the label's column, by name or number.")]
 Encoding = Annotated[

@@ -150,6 +150,7 @@ def dataset(
     column: opt.Column = None,
     on_error: opt.OnError = "stop",
     workers: opt.Workers = None,
+    cluster: opt.Cluster = None,
     force: opt.Force = False,
     json_: opt.Json = False,
     config: opt.Config = None,
@@ -159,7 +160,8 @@ def dataset(
     """Encode train and valid once, for training to map into memory.
 
     CREATES a dataset artifact: train.ko.npy (ids), train.ko.offsets.npy, …, for labelled text train.label.npy, and a copy of
-    the tokenizer. Interrupted, the same command goes on where it was.
+    the tokenizer. Interrupted, the same command goes on where it was. With --cluster the work is done on many machines
+    (docs/cluster.md); the artifact is the same.
 
     \b
     Example:

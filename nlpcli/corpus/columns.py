@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator
 
 import msgspec
 
@@ -39,12 +39,24 @@ def csv_rows(path: Path, encoding: str = UTF8) -> Iterator[tuple[int, list[str]]
     Raises:
         BadInput: a line that is not in this encoding, or not CSV.
     """
+    for number, cells in parse_csv(path, (line + "\n" for _, line in numbered_lines(path, None, encoding))):
+        if cells:
+            yield number, cells
+
+
+def parse_csv(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of CSV lines (with their ends; `path` is for the error), a blank line's too, which has no cells.
+
+    Of the lines no more are taken than the row needs.
+
+    Raises:
+        BadInput: the lines are not CSV.
+    """
     csv.field_size_limit(LONGEST_LINE)
-    rows = csv.reader((line + "\n" for _, line in numbered_lines(path, None, encoding)), strict=True)
+    rows = csv.reader(lines, strict=True)
     try:
         for cells in rows:
-            if cells:
-                yield rows.line_num, cells
+            yield rows.line_num, cells
     except csv.Error as e:
         raise BadInput(
             f"{path}: line {rows.line_num} is not CSV",

@@ -12,7 +12,8 @@ from nlpcli.devices import pick_device
 from nlpcli.errors import ArtifactError
 from nlpcli.models.base import Classifier, with_end
 from nlpcli.models.load import load_model
-from nlpcli.tokenization.batches import by_token_budget, pad
+from nlpcli.tokenization.batches import pad
+from nlpcli.tokenization.cut import by_token_budget
 from nlpcli.tokenization.tokenizer import Tokenizer
 
 

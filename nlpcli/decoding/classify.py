@@ -13,7 +13,7 @@ import msgspec
 from nlpcli import console
 from nlpcli.corpus.readers import read_lines
 from nlpcli.decoding.classifier import LabelPredictor, Prediction
-from nlpcli.decoding.translate import FILE_WINDOW, STDIN, STREAM_WINDOW, line_writer, windows
+from nlpcli.decoding.lines import FILE_WINDOW, STDIN, STREAM_WINDOW, line_writer, windows
 from nlpcli.errors import OutputExists
 from nlpcli.models.config import WEIGHTS, Checkpoint
 

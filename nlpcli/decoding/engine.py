@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Sequence
+from typing import Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
@@ -39,9 +39,10 @@ class Request(NamedTuple):
 
 
 class Engine(ABC):
-    """A model ready to translate."""
+    """A model ready to translate; `aligns` tells whether it has attention."""
 
     name: str
+    aligns: bool = True
 
     @abstractmethod
     def search(self, request: Request, settings: SearchSettings) -> list[list[Hypothesis]]:
@@ -54,6 +55,14 @@ class Engine(ABC):
         Raises:
             UsageError: the model has no attention.
         """
+
+    def map(self, requests: Iterable[Request], settings: SearchSettings) -> Iterator[list[list[Hypothesis]]]:
+        """Search for request after request, in order; an engine with several workers asks for some of them ahead."""
+        for request in requests:
+            yield self.search(request, settings)
+
+    def close(self) -> None:  # noqa: B027
+        """End what the engine has started."""
 
     def lacks(self, settings: SearchSettings, request: Request) -> str:
         """Say what of the settings this engine cannot do; nothing if it can do all."""

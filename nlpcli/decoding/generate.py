@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nlpcli.artifacts import open_artifact
 from nlpcli.config import Positive, Share, checked
+from nlpcli.decoding.sampling import truncated
 from nlpcli.devices import pick_device
 from nlpcli.errors import ArtifactError
 from nlpcli.models.base import LanguageModel, State
@@ -129,15 +130,7 @@ def draw(logits_nv: Tensor, settings: SamplingSettings, generator: torch.Generat
     logits_nv[:, [PAD, UNK, BOS]] = float("-inf")
     if settings.temperature == 0:
         return logits_nv.argmax(-1)
-    logits_nv = logits_nv / settings.temperature
-    if settings.top_k:
-        least = logits_nv.topk(min(settings.top_k, logits_nv.size(-1))).values[:, -1:]
-        logits_nv = logits_nv.masked_fill(logits_nv < least, float("-inf"))
-    if settings.top_p < 1:
-        ordered, order = logits_nv.softmax(-1).sort(-1, descending=True)
-        beyond = ordered.cumsum(-1) - ordered >= settings.top_p  # the first one stays whatever its probability
-        beyond[:, 0] = False
-        logits_nv = logits_nv.masked_fill(torch.zeros_like(beyond).scatter(1, order, beyond), float("-inf"))
+    logits_nv = truncated(logits_nv / settings.temperature, settings.top_k, settings.top_p)
     return torch.multinomial(logits_nv.softmax(-1), 1, generator=generator)[:, 0]
 
 

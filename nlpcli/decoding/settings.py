@@ -5,16 +5,21 @@ Nothing here loads torch, so that `nlpcli translate --help` answers at once.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Union
 
 import msgspec
 from msgspec import Meta
 
 from nlpcli.config import NotNegative, NotNegativeFloat, Positive, Share
 from nlpcli.errors import UsageError
+from nlpcli.models.config import Checkpoint
 
 LengthPenaltyForm = Literal["wu", "marian"]
 Stop = Literal["first", "best"]
+OnLong = Literal["split", "truncate", "error"]
+EngineName = Literal["auto", "torch", "ctranslate2"]
+Quantization = Literal["float32", "bfloat16", "int8", "int8_bfloat16", "float16", "int8_float16"]
 
 
 class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +29,7 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
     n_best: Annotated[Positive, Meta(description="Hypotheses kept of each line.")] = 1
     length_penalty: Annotated[
         NotNegativeFloat,
-        Meta(description="α: scores are divided by a power of the length; 0 compares plain log-probabilities."),
+        Meta(description="α: divides scores by a power of the length; 0 compares plain log-probabilities."),
     ] = 1.0
     length_penalty_form: Annotated[
         LengthPenaltyForm, Meta(description="Divide by ((5 + n) / 6)^α (Wu et al. 2016), or by n^α (Marian).")
@@ -57,6 +62,87 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
     def draws(self) -> bool:
         """Tell whether tokens are drawn."""
         return self.sample or self.mbr > 0
+
+
+class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done to lines before and after the search."""
+
+    on_long: Annotated[
+        OnLong,
+        Meta(description="Lines longer than the model reads: translate them in parts, leave out their end, or refuse them."),
+    ] = "split"
+    max_input_tokens: Annotated[
+        Union[Positive, None], Meta(description="The longest line read at once; the longest of training if not given.")
+    ] = None
+    keep_tags: Annotated[
+        bool, Meta(description="Keep markup (<b>, {0}, %s, addresses) out of the model, and put it back where it belongs.")
+    ] = False
+    glossary: Annotated[
+        Union[Path, None], Meta(description="TSV of terms and their translations, which must stand in the output.")
+    ] = None
+    suppress_words: Annotated[Union[Path, None], Meta(description="File of words never to be written, one a line.")] = None
+    prefixes: Annotated[
+        Union[Path, None], Meta(description="File with a line for each line of the input: how its translation begins.")
+    ] = None
+    require_words: Annotated[
+        Union[Path, None], Meta(description="File with a line for each line of the input: words to be used, between tabs.")
+    ] = None
+
+
+class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the files, and what else is written."""
+
+    format: Annotated[
+        Literal["auto", "text", "tsv", "csv", "jsonl", "srt", "po", "documents"],
+        Meta(description="How the input is read and the output written; auto: by its ending."),
+    ] = "auto"
+    column: Annotated[
+        Union[str, None], Meta(description="Tables and JSON Lines: the column to translate, by name or number from 1.")
+    ] = None
+    into: Annotated[
+        Union[str, None], Meta(description="Tables and JSON Lines: the column to write; --column itself if not given.")
+    ] = None
+    again: Annotated[bool, Meta(description="PO: translate entries that have a translation, too.")] = False
+    context: Annotated[
+        Literal["line", "document"],
+        Meta(description="document: translate a document's sentences together, with a model trained on documents."),
+    ] = "line"
+    details: Annotated[
+        bool, Meta(description="Write JSON Lines: each line's hypotheses with their scores; --n-best 2 and more do so too.")
+    ] = False
+    alignment: Annotated[
+        bool, Meta(description="With --details: which word was translated to which, from the model's attention.")
+    ] = False
+    attention: Annotated[bool, Meta(description="With --details: the attention of every target token.")] = False
+    issues: Annotated[
+        Union[Path, None], Meta(description="JSON Lines to write: every line that was cut, unknown, repeated, empty, …")
+    ] = None
+    strict: Annotated[bool, Meta(description="Exit 8 if there is an issue with any line; the output is written.")] = False
+    shard: Annotated[
+        Union[str, None], Meta(description="I/N: the Ith of N parts of the input alone, for arrays of jobs; cat joins them.")
+    ] = None
+    interactive: Annotated[bool, Meta(description="From stdin: translate each line as it comes.")] = False
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What computes, and on what."""
+
+    engine: Annotated[
+        EngineName, Meta(description="auto: CTranslate2 where it can do what is asked and gives the same, else PyTorch.")
+    ] = "auto"
+    quantization: Annotated[
+        Quantization, Meta(description="Number format of the weights; what is not float32 is compared with it before use.")
+    ] = "float32"
+    workers: Annotated[
+        Union[Positive, None], Meta(description="Sentences are shared among so many workers; all processors if not given.")
+    ] = None
+    threads: Annotated[Positive, Meta(description="Threads of a worker.")] = 1
+    cluster: Annotated[
+        Union[str, None], Meta(description="Work on a Ray cluster (extra [cluster]): local, ray://HOST:PORT or HOST:PORT.")
+    ] = None
+    batch_tokens: Annotated[Positive, Meta(description="Tokens a batch, padding and beams included.")] = 4096
+    checkpoint: Annotated[Checkpoint, Meta(description="Which weights of the model.")] = "best"
+    device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="auto, cpu or cuda.")] = "auto"
 
 
 def check_search(settings: SearchSettings) -> None:

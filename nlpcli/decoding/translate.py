@@ -1,163 +1,127 @@
-"""`nlpcli translate`: a file or a stream of lines in, exactly as many lines out, in their order, blank for blank."""
+"""`nlpcli translate`: files or a stream in, the same with their text translated out; as many lines, in their order.
+
+Files that are named are a job that can be taken up again (`job.py`); from stdin, window after window is read, translated and
+flushed before the next is read.
+"""
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Callable, Iterable, Iterator, Literal
-
-import msgspec
+from typing import Any, Sequence
 
 from nlpcli import console
-from nlpcli.artifacts import open_artifact
-from nlpcli.corpus.readers import read_lines
-from nlpcli.decoding.translator import Translation, Translator
-from nlpcli.errors import OutputExists, UsageError, first_five
-from nlpcli.models.config import WEIGHTS, Checkpoint
-
-FILE_WINDOW = 2000  # lines sorted by length and translated together
-STREAM_WINDOW = 200  # the same in a pipe, where each window is flushed before the next is read
-STDIN = Path("-")
+from nlpcli.config import checked
+from nlpcli.decoding.formats.outputs import STREAM, pair_outputs
+from nlpcli.decoding.issues import MEANINGS
+from nlpcli.decoding.job import Tally
+from nlpcli.decoding.load import open_models
+from nlpcli.decoding.settings import EngineSettings, FileSettings, SearchSettings, TextSettings, check_search
+from nlpcli.decoding.work import Settings, Work
+from nlpcli.errors import GateFailed, UsageError, first_five
 
 
 @dataclass(frozen=True)
 class Translated:
-    """What `translate` did: lines read (= written), and how many of them were blank, came out empty though they were not,
-    reached the length limit, or hold unknown tokens."""
+    """What `translate` did.
+
+    Args:
+        path: the output, or the folder of several.
+        lines: read (= written), blank ones included.
+        issues: how many lines have each kind of issue.
+        resumed: lines that an interrupted command had translated before.
+    """
 
     path: Path
+    files: int
     lines: int
     blank: int
-    empty: int
-    cut: int
-    unknown: int
+    issues: dict[str, int]
+    resumed: int
     seconds: float
     sentences_per_second: float
 
 
-@dataclass
-class _Tally:
-    lines: int = 0
-    blank: int = 0
-    empty: list[int] = field(default_factory=list)
-    cut: list[int] = field(default_factory=list)
-    unknown: list[int] = field(default_factory=list)
-
-    def add(self, translation: Translation) -> None:
-        self.lines += 1
-        self.blank += not translation.hypotheses
-        if translation.hypotheses and not translation.best.strip():
-            self.empty.append(self.lines)
-        if translation.hypotheses and translation.hypotheses[0].cut:
-            self.cut.append(self.lines)
-        if translation.unknown:
-            self.unknown.append(self.lines)
-
-    def warn(self) -> None:
-        if self.empty:
-            console.warn(f"{len(self.empty)} line(s) came out empty, though their source is not: {first_five(self.empty)}")
-        if self.cut:
-            console.warn(f"{len(self.cut)} line(s) reached the length limit and may be incomplete: {first_five(self.cut)}")
-        if self.unknown:
-            console.warn(f"{len(self.unknown)} line(s) hold characters the model does not know: {first_five(self.unknown)}")
-
-
 def translate(
     *,
-    model: Path,
-    file: Path = STDIN,
+    model: Path | Sequence[Path],
+    files: Sequence[Path] = (STREAM,),
     out: Path | None = None,
-    beam_size: int = 1,
-    length_penalty: float = 1.0,
-    n_best: int | None = None,
-    batch_tokens: int = 8192,
-    checkpoint: Checkpoint = "best",
-    device: Literal["auto", "cpu", "cuda"] = "auto",
     force: bool = False,
+    **settings: Any,
 ) -> Translated:
-    """Translate the lines of `file` (`-` is stdin) to `out`, or to stdout.
+    """Translate files to `out` (a file, or a folder for several), or to stdout.
+
+    A file that is given with `out` appears whole at the end or not at all. Interrupted, however hard, the same command goes
+    on where the last one stopped, and the output is the same to the last byte.
 
     Args:
-        n_best: write JSON Lines `{"line", "source", "hypotheses": [{"text", "score"}]}` with so many hypotheses a line.
-        checkpoint: the best weights by validation, or the last ones.
+        model: a model artifact; or several over one vocabulary, whose probabilities are averaged.
+        files: text, tables, JSON Lines, documents, subtitles, catalogues; patterns; or `-`, stdin.
+        force: replace an output that is there, and an unfinished job for it.
+        settings: fields of `SearchSettings`, `TextSettings`, `FileSettings` and `EngineSettings`.
 
     Raises:
-        BadInput: a line that is not UTF-8.
-        OutputExists: `out` is there and `force` is not set.
-        UsageError: `n_best` is larger than `beam_size`.
+        BadInput: a file that cannot be read, or that has changed since the interrupted command.
+        OutputExists: an output is there, or an unfinished job with other settings.
+        UsageError: settings that cannot work.
+        ArtifactError: the model does not translate.
+        GateFailed: `strict`, and there were issues; the output is written.
     """
-    if n_best is not None and n_best > beam_size:
-        raise UsageError(f"--n-best {n_best} needs at least as many beams", fix=f"add --beam-size {n_best}")
-    if out is not None and out.exists() and not force:
-        raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
-    artifact = open_artifact(model, "model")
-    total = None if not file.is_file() else sum(1 for _ in read_lines(file))  # a bad line ends it here, before the work
-    translator = Translator.load(
-        artifact,
-        checkpoint=WEIGHTS[checkpoint],
-        device=device,
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        n_best=n_best or 1,
-        batch_tokens=batch_tokens,
-    )
-    started, tally = monotonic(), _Tally()
-    with line_writer(out) as write, console.Progress("translate", total, "lines") as progress:
-        for chunk in windows(read_lines(file), STREAM_WINDOW if file == STDIN and out is None else FILE_WINDOW):
-            translations = translator.translate(chunk)
-            first = tally.lines + 1
-            for translation in translations:
-                tally.add(translation)
-            write(_rows(chunk, translations, first) if n_best else [t.best for t in translations])
-            progress.update(tally.lines)
-    tally.warn()
+    given = split_settings(settings)
+    check_search(given.search)
+    artifacts = open_models([model] if isinstance(model, (str, Path)) else model)
+    config = artifacts[0].manifest.config
+    pairs = pair_outputs(files, out, config["src"], config["tgt"])
+    work = Work(artifacts, pairs, given)
+    started, resumed = monotonic(), 0
+    if out is not None and all(pair.source.is_file() for pair in pairs):
+        tally, resumed = work.as_job(Path(out), force)
+    else:
+        tally = work.as_stream(force)
+    _warn(tally)
     seconds = monotonic() - started
-    return Translated(
-        path=out or STDIN,
+    result = Translated(
+        path=Path(out or STREAM),
+        files=len(pairs),
         lines=tally.lines,
         blank=tally.blank,
-        empty=len(tally.empty),
-        cut=len(tally.cut),
-        unknown=len(tally.unknown),
+        issues=tally.issues,
+        resumed=resumed,
         seconds=round(seconds, 3),
-        sentences_per_second=round(tally.lines / max(seconds, 1e-9), 1),
+        sentences_per_second=round((tally.lines - resumed) / max(seconds, 1e-9), 1),
     )
+    if given.file.strict and tally.issues:
+        error = GateFailed(
+            f"there are issues with {first_five(f'{count} line(s): {kind}' for kind, count in tally.issues.items())}",
+            cause="--strict was given; the output is written",
+            fix="add --issues FILE to see every one of them",
+        )
+        error.data = result
+        raise error
+    return result
 
 
-def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Cut a stream into lists of `size` lines."""
-    stream = iter(lines)
-    while window := list(islice(stream, size)):
-        yield window
+def split_settings(settings: dict[str, Any]) -> Settings:
+    """Sort settings by their class, checked.
+
+    Raises:
+        UsageError: an unknown one, or a value out of range.
+    """
+    classes = SearchSettings, EngineSettings, TextSettings, FileSettings
+    unknown = settings.keys() - {name for cls in classes for name in cls.__struct_fields__}
+    if unknown:
+        raise UsageError(f"unknown setting(s): {first_five(sorted(unknown))}", fix="see nlpcli translate --help")
+    search, engine, text, file = (
+        checked(cls, {k: v for k, v in settings.items() if k in cls.__struct_fields__}) for cls in classes
+    )
+    return Settings(search, engine, text, file)  # type: ignore[arg-type]
 
 
-@contextmanager
-def line_writer(out: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
-    """Give a function that writes lines to stdout, or to a file that appears whole at the end or not at all."""
-    if out is None or out == STDIN:
-        yield console.write_out
-        return
-    if out.exists() and not out.is_file():  # a pipe or a device is written to; it must not be replaced by a file
-        with out.open("w", encoding="utf-8", newline="\n") as f:
-            yield lambda lines: f.writelines(line + "\n" for line in lines)
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as f:
-            yield lambda lines: f.writelines(line + "\n" for line in lines)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _rows(lines: list[str], translations: list[Translation], first: int) -> Iterator[str]:
-    for number, (line, t) in enumerate(zip(lines, translations), first):
-        hypotheses = [{"text": text, "score": round(h.score, 6)} for text, h in zip(t.texts, t.hypotheses)]
-        yield msgspec.json.encode({"line": number, "source": line, "hypotheses": hypotheses}).decode()
+def _warn(tally: Tally) -> None:
+    """Say how many lines have which issue, and which are the first."""
+    for kind, count in tally.issues.items():
+        named = tally.first[kind]
+        more = f" and {count - len(named):,} more" if count > len(named) else ""
+        console.warn(f"{count:,} line(s) {MEANINGS[kind]}: {', '.join(named)}{more}")  # type: ignore[index]

@@ -11,7 +11,9 @@ import msgspec
 
 from nlpcli import artifacts
 from nlpcli.artifacts import Artifact, Input, text_input
+from nlpcli.config import checked
 from nlpcli.corpus.readers import uncompressed
+from nlpcli.decoding.settings import EngineName, EngineSettings, SearchSettings
 from nlpcli.errors import OutputExists, UsageError
 from nlpcli.evaluation.part import Part
 from nlpcli.evaluation.scores import LOWER_IS_BETTER, OF_TASK, BleuTokenizer, Group, choose_bleu_tokenizer
@@ -56,6 +58,7 @@ def evaluate(
     fail_under: Sequence[str] = (),
     beam_size: int = 1,
     length_penalty: float = 1.0,
+    engine: EngineName = "torch",
     batch_tokens: int = 8192,
     checkpoint: Literal["best", "last"] = "best",
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -74,6 +77,7 @@ def evaluate(
         bleu_tokenizer: how BLEU cuts lines into words; "auto" goes by the language, "none" is for text that is cut already.
         text_column, label_column, encoding: for labelled text, see `prepare_data`.
         fail_under: gates to check, such as `BLEU=25`; `TER=60` and `perplexity=100` are upper bounds, for lower is better.
+        engine: what translates; see `translate`.
         out: keep scores and lines as an artifact.
 
     Raises:
@@ -82,6 +86,7 @@ def evaluate(
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
     searching = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
+    search = checked(SearchSettings, {"beam_size": beam_size, "length_penalty": length_penalty})
     config: dict[str, Any]
     if model is not None and data is not None and hyp is None and ref is None:
         artifact = artifacts.open_artifact(model, "model")
@@ -92,7 +97,8 @@ def evaluate(
         using = (artifact, data, split, WEIGHTS[checkpoint], device)
         if task == "translation":
             config["bleu_tokenizer"] = tokenizer = choose_bleu_tokenizer(tgt or "", bleu_tokenizer)
-            parts, inputs = translate_splits(*using, searching, tokenizer, out or Path())
+            computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
+            parts, inputs = translate_splits(artifact, data, split, search, computing, tokenizer, out or Path())
         else:
             if bleu_tokenizer != "auto":
                 raise UsageError(f"--bleu-tokenizer has no effect on a model for {task}", fix="leave it out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
 from nlpcli import console
 from nlpcli.artifacts import Artifact, Input, text_input
@@ -11,6 +11,7 @@ from nlpcli.corpus.documents import without_separators
 from nlpcli.corpus.names import find_corpus
 from nlpcli.corpus.readers import read_aligned, read_lines
 from nlpcli.corpus.tables import read_pairs
+from nlpcli.decoding.settings import EngineSettings, SearchSettings
 from nlpcli.errors import BadInput
 from nlpcli.evaluation.part import Part
 from nlpcli.evaluation.scores import BleuTokenizer, Group, by_length, looks_tokenized, score
@@ -20,9 +21,8 @@ def translate_splits(
     artifact: Artifact,
     data: str,
     names: Sequence[str],
-    checkpoint: str,
-    device: str,
-    searching: Any,
+    search: SearchSettings,
+    engine: EngineSettings,
     tokenizer: BleuTokenizer,
     out: Path,
 ) -> tuple[list[Part], list[Input]]:
@@ -31,14 +31,14 @@ def translate_splits(
     Raises:
         BadInput: a split is missing or empty.
     """
-    from nlpcli.decoding.translate import FILE_WINDOW, windows
-    from nlpcli.decoding.translator import Translator
+    from nlpcli.decoding.lines import FILE_WINDOW, windows
+    from nlpcli.decoding.load import load_translator
 
     made = artifact.manifest.config
     corpus = find_corpus(data, made["src"], made["tgt"])
     splits = {name: corpus.split(name) for name in names}
-    translator = Translator.load(artifact, checkpoint=checkpoint, device=device, **searching)
     inputs, parts = [], []
+    translator = load_translator([artifact], search, engine)
     for name, split in splits.items():
         pairs = list(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt))
         src, ref = [s for s, _ in pairs], [t for _, t in pairs]
@@ -47,11 +47,12 @@ def translate_splits(
         labels = _domains(split.src.parent / f"{name}.domain", len(pairs))
         hyp: list[str] = []
         with console.Progress(f"translate {name}", len(src), "lines") as progress:
-            for window in windows(src, FILE_WINDOW):
-                hyp += [t.best for t in translator.translate(window)]
+            for found in translator.stream((window, ()) for window in windows(src, FILE_WINDOW)):
+                hyp += [t.best for t in found]
                 progress.update(len(hyp))
         parts.append(_part(name, src, hyp, ref, labels, tokenizer))
         inputs += [text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
+    translator.close()
     return parts, inputs
 
 

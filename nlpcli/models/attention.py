@@ -83,6 +83,8 @@ class Attention(nn.Module):
 class AttentionSeq2Seq(TranslationModel):
     """A recurrent encoder-decoder with attention."""
 
+    aligns = True
+
     def __init__(self, config: Config, src_vocab_size: int, tgt_vocab_size: int) -> None:
         super().__init__()
         c = config
@@ -133,6 +135,11 @@ class AttentionSeq2Seq(TranslationModel):
             feature, state = self._step(words_bh, memory, state)
             features.append(feature)
         return torch.stack(features, dim=1)
+
+    def alignment(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
+        with self.attention.watched() as steps:
+            self.decode(tgt_in_bt, memory)
+        return torch.cat(steps, 1)
 
     def _step(self, words_nh: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         if self.bahdanau:

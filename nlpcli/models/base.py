@@ -78,7 +78,12 @@ class Model(nn.Module, ABC):
 
 
 class TranslationModel(Model):
-    """An encoder-decoder with the protocol `encode`, `start`, `step`, `reorder`."""
+    """An encoder-decoder with the protocol `encode`, `start`, `step`, `reorder`.
+
+    `aligns` tells whether it looks at single words of the source, so that there is an `alignment`.
+    """
+
+    aligns = False
 
     @abstractmethod
     def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
@@ -95,6 +100,10 @@ class TranslationModel(Model):
     @abstractmethod
     def decode(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
         """Read all target tokens at once (teacher forcing); return features [b, t, h] for `output`."""
+
+    def alignment(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
+        """Return the attention [b, t, s] that target positions pay to source positions: rows sum to 1, 0 at padding."""
+        raise NotImplementedError
 
     def reorder(self, state: State, rows_n: Tensor) -> State:
         """Keep the given rows of the state, in the given order."""

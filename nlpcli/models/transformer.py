@@ -17,7 +17,7 @@ from nlpcli.kernels.dropout import Dropout
 from nlpcli.kernels.problem import Options, default_scale
 from nlpcli.models import layers
 from nlpcli.models.base import Classifier, LanguageModel, Memory, Model, Objective, State, TranslationModel, source_mask
-from nlpcli.models.blocks import KeysValues, Layer, make_norm
+from nlpcli.models.blocks import KeysValues, Layer, make_norm, split_heads
 from nlpcli.models.config import Task
 from nlpcli.models.config import TransformerConfig as Config
 from nlpcli.models.positions import Learned, Sinusoidal, alibi_slopes, angles
@@ -105,6 +105,8 @@ class WithAttention(Model):
 class TransformerTranslation(WithAttention, TranslationModel):
     """Encoder and decoder."""
 
+    aligns = True
+
     def __init__(self, config: Config, src_vocab_size: int, tgt_vocab_size: int) -> None:
         super().__init__()
         c = config
@@ -148,6 +150,20 @@ class TransformerTranslation(WithAttention, TranslationModel):
         rows = padded(tgt_in_bt.size(1), tgt_in_bt.device)
         features: Tensor = self.decoder(tgt_in_bt, rows, True, self._sources(memory, rows, _source_rows(memory)))[0]
         return features
+
+    def alignment(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
+        """Return the mean over the heads of the last layer's cross-attention."""
+        layer, i = self.decoder.layers[-1].cross_attention, len(self.decoder.layers) - 1
+        asked: list[Tensor] = []
+        watch = layer.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
+        try:
+            self.decode(tgt_in_bt, memory)
+        finally:
+            watch.remove()
+        q = split_heads(layer.q(asked[0]), layer.heads).transpose(1, 2)
+        scores = q @ memory[f"k{i}"].transpose(2, 3) * default_scale(self.decoder.d_head)
+        seen_bs = torch.arange(scores.size(-1), device=q.device) < memory["lengths"][:, None]
+        return scores.masked_fill(~seen_bs[:, None, None], float("-inf")).softmax(-1, torch.float32).mean(1)
 
     def features(self, batch: Batch, objective: Objective) -> tuple[Tensor, Tensor]:
         """Read a batch; where attention takes packed rows, without its padding."""

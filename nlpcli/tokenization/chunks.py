@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -32,11 +33,14 @@ class EncodedChunk(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What is done to all chunks of a split. `classes` are the labels in order, if rows have one."""
+    """What is done to all chunks of a split. `classes` are the labels in order, if rows have one.
+
+    Without its encoder it is on its way to another machine, where `load_work` adds one.
+    """
 
     source: Source
     languages: tuple[str, ...]
-    encoder: Tokenizer
+    encoder: Tokenizer | None
     keep_text: bool
     classes: list[str]
 
@@ -46,9 +50,24 @@ def label_type(classes: list[str]) -> np.dtype:
     return np.min_scalar_type(max(len(classes) - 1, 0))
 
 
+def load_work(splits: dict[str, Work], tokenizers: list[Path]) -> Callable[[tuple[str, Chunk]], EncodedChunk]:
+    """Return the function that a worker on another machine calls with the name of a split and a chunk of it.
+
+    Args:
+        splits: by name, without encoder.
+        tokenizers: the path of one artifact; all of it is read before this returns.
+    """
+    encoder = Tokenizer.load(tokenizers[0])
+    for language in encoder.languages:
+        encoder.encode_flat([""], language)
+    loaded = {name: work._replace(encoder=encoder) for name, work in splits.items()}
+    return lambda item: encode_chunk(loaded[item[0]], item[1])
+
+
 def encode_chunk(work: Work, chunk: Chunk) -> EncodedChunk:
     """Judge and encode the rows of one chunk; a row is left out if a line of it is bad."""
     source, languages, encoder, keep_text, classes = work
+    assert encoder is not None
     sides, bad = None if source.table else _plain_lines(chunk), []
     if sides is None or (classes and not source.classes.issuperset(sides[-1])):
         raw = zip(*(side.split(b"\n") for side in chunk.sides))

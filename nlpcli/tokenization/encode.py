@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import msgspec
 import numpy as np
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, reusable
+from nlpcli.cluster.connection import check_address
 from nlpcli.corpus.readers import OnError, Skipped, read_lines
 from nlpcli.corpus.rows import Rows, find_rows
 from nlpcli.errors import BadInput, UsageError
 from nlpcli.files import write_bytes
-from nlpcli.tokenization.chunks import Chunk, EncodedChunk, Work, encode_chunk, label_type
+from nlpcli.tokenization.chunks import Chunk, EncodedChunk, Work, encode_chunk, label_type, load_work
 from nlpcli.tokenization.dataset import LABEL_IDS, GrowingArray
 from nlpcli.tokenization.parallel import ordered_map, processors
 from nlpcli.tokenization.tokenizer import Tokenizer
@@ -28,6 +29,8 @@ COMMAND = "nlpcli tokenize dataset"
 SPLITS = ("train", "valid")
 SHARD_ROWS = 1_000_000  # rows between two flushes to disk, from which an interrupted command goes on
 STATE = "progress.json"
+
+Encode = Callable[[str, Iterator[Chunk]], Iterator[EncodedChunk]]  # the chunks of a split of this name, in order
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,27 @@ def encode_dataset(
     column: str | None = None,
     on_error: OnError = "stop",
     workers: int | None = None,
+    cluster: str | None = None,
     force: bool = False,
     reuse: bool = False,
     config_source: dict[str, str] | None = None,
 ) -> Encoded:
     """Encode the training and validation splits of `data` with `tokenizer`, and number the labels that stand beside them.
 
-    An interrupted command, run again, goes on from its last shard. The result does not depend on the number of workers.
+    An interrupted command, run again, goes on from its last shard. The result depends neither on the number of workers nor
+    on where they are.
 
     Args:
         lang, column: for text in one language, see `find_text`.
+        cluster: encode on a Ray cluster: `local`, `ray://HOST:PORT` or `HOST:PORT`.
 
     Raises:
         BadInput: the data cannot be read.
         UsageError: the tokenizer was trained for other languages.
+        Unavailable, RunFailed: of the cluster, see `pool`.
     """
+    if cluster is not None:
+        check_address(cluster)
     encoder = Tokenizer.load(tokenizer)
     if len(encoder.languages) == 1:
         lang = lang or encoder.languages[0]
@@ -110,7 +119,7 @@ def encode_dataset(
         draft.scratch.add(STATE)
         state = _take_up(draft)
         try:
-            _encode(rows, splits, encoder, draft, state, workers or processors())
+            _encode(rows, splits, encoder, draft, state, workers, cluster)
         except BaseException as e:
             if isinstance(e, BadInput) or not (draft.path / STATE).exists():
                 draft.restart()  # nothing to go on from
@@ -118,15 +127,39 @@ def encode_dataset(
         return _result(draft.publish())
 
 
-def _encode(rows: Rows, splits: list[str], encoder: Tokenizer, draft: Draft, state: State, workers: int) -> None:
+def _encode(
+    rows: Rows, splits: list[str], encoder: Tokenizer, draft: Draft, state: State, workers: int | None, cluster: str | None
+) -> None:
     shutil.copytree(encoder.artifact.path, draft.path / "tokenizer", dirs_exist_ok=True)
     skipped = Skipped(draft.path, state.skipped) if draft.manifest.config["on_error"] == "skip" else None
-    for name in splits:
-        draft.metrics[name] = _Split(name, rows, encoder, draft, state, skipped).encode(workers)
+    classes: list[str] = draft.manifest.config.get("labels", [])
+    sources = {name: rows.labelled(name, classes) if classes else rows.source(name) for name in splits}
+    work = {name: Work(source, rows.languages, encoder, name == "valid", classes) for name, source in sources.items()}
+    with _workers(work, encoder, workers, cluster) as function:
+        for name in splits:
+            draft.metrics[name] = _Split(name, work[name], encoder, draft, state, skipped).encode(function)
     if "train" in splits and (align := rows.alignment()):
         _keep_alignment(align, draft, draft.metrics["train"]["pairs"])
     if skipped:
         skipped.close()
+
+
+@contextmanager
+def _workers(work: dict[str, Work], encoder: Tokenizer, workers: int | None, cluster: str | None) -> Iterator[Encode]:
+    """Give a function that encodes the chunks of a split, on the processors of this machine or of a cluster."""
+    if cluster is None:
+        yield lambda name, chunks: ordered_map(partial(encode_chunk, work[name]), chunks, workers or processors())
+        return
+    from nlpcli.cluster.pool import pool
+
+    without_encoder = {name: part._replace(encoder=None) for name, part in work.items()}
+    with pool(partial(load_work, without_encoder), cluster, artifacts=[encoder.artifact.path], workers=workers) as there:
+        yield lambda name, chunks: there.map(((name, chunk) for chunk in chunks), name=_rows)
+
+
+def _rows(_: int, item: tuple[str, Chunk]) -> str:
+    split, chunk = item
+    return f"{split}, rows {chunk.first:,} to {chunk.first + chunk.rows - 1:,},"
 
 
 def _keep_alignment(path: Path, draft: Draft, pairs: int) -> None:
@@ -164,18 +197,16 @@ def _take_up(draft: Draft) -> State:
 class _Split:
     """One split on its way from text to ids."""
 
-    def __init__(self, name: str, rows: Rows, encoder: Tokenizer, draft: Draft, state: State, skipped: Skipped | None) -> None:
-        self.name, self.rows, self.encoder, self.draft, self.state, self.skipped = name, rows, encoder, draft, state, skipped
-        self.classes: list[str] = draft.manifest.config.get("labels", [])
-        self.source = rows.labelled(name, self.classes) if self.classes else rows.source(name)
-        self.keep_text = name == "valid"
+    def __init__(self, name: str, work: Work, encoder: Tokenizer, draft: Draft, state: State, skipped: Skipped | None) -> None:
+        self.name, self.encoder, self.draft, self.state, self.skipped = name, encoder, draft, state, skipped
+        self.source, self.languages, _, self.keep_text, self.classes = work
         self.megabytes_read = 0.0
-        none = [0] * len(rows.languages)
+        none = [0] * len(self.languages)
         self.at = state.splits.setdefault(name, Position(ids=none, text=list(none)))
-        stems = [draft.path / f"{name}.{language}" for language in rows.languages]
+        stems = [draft.path / f"{name}.{language}" for language in self.languages]
         self.texts = [self._text_file(stem, size) for stem, size in zip(stems, self.at.text)] if self.keep_text else []
         self.ids, self.offsets = [], []
-        for stem, language, count in zip(stems, rows.languages, self.at.ids):
+        for stem, language, count in zip(stems, self.languages, self.at.ids):
             dtype = np.dtype(np.uint16 if encoder.vocab_size(language) <= 1 << 16 else np.uint32)
             self.ids.append(GrowingArray(Path(f"{stem}.npy"), dtype, count))
             self.offsets.append(
@@ -188,24 +219,22 @@ class _Split:
             path = draft.path / f"{name}{LABEL_IDS}"
             self.labels.append(GrowingArray(path, label_type(self.classes), self.at.rows))
 
-    def encode(self, workers: int) -> dict[str, Any]:
+    def encode(self, function: Encode) -> dict[str, Any]:
         """Encode what is left, and return the split's figures."""
-        for language in self.rows.languages:
+        for language in self.languages:
             self.encoder.encode_flat([""], language)  # loads the model here, once, and not in every worker
-        work = Work(self.source, self.rows.languages, self.encoder, self.keep_text, self.classes)
-        function = partial(encode_chunk, work)
         shard = self.at.read + SHARD_ROWS
         with ExitStack() as opened, console.Progress(f"encode {self.name}", self.source.megabytes, "MB") as progress:
             for file in (*self.ids, *self.offsets, *self.labels, *self.texts):
                 opened.callback(file.close)
-            for chunk in ordered_map(function, self._chunks(), workers):
+            for chunk in function(self.name, self._chunks()):
                 self._write(chunk)
                 progress.update(self.megabytes_read, f"{self.at.read:,} rows")
                 if self.at.read >= shard:
                     self._save()
                     shard = self.at.read + SHARD_ROWS
             self._save()
-        tokens = {f"{lang}_tokens": ids.count for lang, ids in zip(self.rows.languages, self.ids)}
+        tokens = {f"{lang}_tokens": ids.count for lang, ids in zip(self.languages, self.ids)}
         counts = " and ".join(f"{n:,}" for n in tokens.values())
         what = "pairs" if len(tokens) == 2 else "lines"
         console.info(f"dataset: {self.name}: {self.at.rows:,} {what}, {counts} tokens")

@@ -10,17 +10,13 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
+from nlpcli.environment import processors as processors  # noqa: PLC0414 - the tokenizers take it from here
 from nlpcli.errors import RunFailed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2  # results a worker that may wait for their turn
-
-
-def processors() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

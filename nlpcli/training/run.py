@@ -19,6 +19,7 @@ from nlpcli import console
 from nlpcli.artifacts import Artifact, Draft
 from nlpcli.environment import peak_memory_bytes
 from nlpcli.errors import ArtifactError, Interrupted, RunFailed
+from nlpcli.export.support import write_validation
 from nlpcli.models.base import Model
 from nlpcli.models.load import build_model, sizes
 from nlpcli.models.transformer import WithAttention
@@ -250,6 +251,8 @@ def _publish(draft: Draft, trainer: Trainer, dataset: Dataset) -> Artifact:
     p = trainer.progress
     save_weights(draft.path / "last.safetensors", put_together(named_weights(trainer.model)))
     shutil.copytree(dataset.tokenizer.artifact.path, draft.path / "tokenizer", dirs_exist_ok=True)
+    if dataset.task == "translation":
+        write_validation(draft.path, dataset.text("valid", dataset.src), dataset.text("valid", dataset.tgt))
     draft.manifest.metrics = {
         "parameters": sum(t.numel() for t in trainer.model.parameters()),
         "steps": p.step,

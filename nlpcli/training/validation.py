@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from nlpcli.decoding.torch_engine import TorchEngine
 from nlpcli.decoding.translator import Translator
 from nlpcli.evaluation.scores import choose_bleu_tokenizer, score
 from nlpcli.models.attention import AttentionSeq2Seq
@@ -40,6 +41,9 @@ class Validation(Protocol):
     def __call__(self, model: Model) -> Measured: ...
 
 
+WHOLE = 1 << 30  # tokens: lines are read whole, however long
+
+
 class TranslationValidation:
     """Loss on the whole split, and BLEU by greedy search on `sentences` lines spread over it."""
 
@@ -55,7 +59,7 @@ class TranslationValidation:
     def __call__(self, model: Model) -> Measured:
         assert isinstance(model, TranslationModel)
         d = self.dataset
-        translator = Translator(model, d.tokenizer, d.src, d.tgt, device=str(self.device))
+        translator = Translator(TorchEngine([model], str(self.device)), d.tokenizer, d.src, d.tgt, max_input_tokens=WHOLE)
         hypotheses = [t.best for t in translator.translate(self.src)]
         bleu = score(hypotheses, self.ref, self.tokenizer, ["BLEU"])[0].value
         first, self.calls = self.calls * SAMPLES, self.calls + 1

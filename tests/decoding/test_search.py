@@ -5,81 +5,22 @@ from __future__ import annotations
 from copy import deepcopy
 from functools import cache
 from itertools import product
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
-from nlpcli.decoding.search import Hypothesis, beam_search
+from nlpcli.decoding.engine import Hypothesis, Request
+from nlpcli.decoding.greedy import write
+from nlpcli.decoding.search import beam_search
+from nlpcli.decoding.settings import SearchSettings
 from nlpcli.models.base import Memory, State, TranslationModel
-from nlpcli.models.config import CONFIGS
-from nlpcli.models.load import build_model
-from nlpcli.tokenization.batches import Batch, pad
+from nlpcli.tokenization.batches import pad
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
 
-SRC = [[5, 4, 6], [7], [9, 8, 5, 4, 7, 6], [4, 4], [8, 9, 10, 11], [11, 6, 5], [10, 7, 9, 8, 8]]
-MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "lstm": ("seq2seq", {"cell": "lstm"}),
-    "gru": ("seq2seq", {"cell": "gru", "context": "first"}),
-    "additive": ("attention", {"attention": "additive"}),
-    "input-feeding": ("attention", {"cell": "lstm", "attention": "dot", "input_feeding": True}),
-    "coverage": ("attention", {"attention": "concat", "coverage": True}),
-    "transformer": ("transformer", {"encoder_layers": 1, "decoder_layers": 2, "positions": "rotary"}),
-}
-EITHER = pytest.mark.parametrize("kind", MODELS)
-
-
-@cache
-def build(kind: str, vocab: int = 14, eos: float = 0.0) -> Any:
-    """Return a model that has begun to learn to copy: it has preferences, and ends sentences at different lengths.
-
-    `eos` makes it end them more (> 0) or less readily.
-    """
-    architecture, options = MODELS[kind]
-    sizes = {"d_ff": 8, "num_heads": 2} if architecture == "transformer" else {"d_embed": 8}
-    config: Any = CONFIGS[architecture](d_model=8, tie_embeddings="none", dropout=0.0, **sizes, **options)
-    torch.manual_seed(5)
-    model = build_model(architecture, config, "translation", 14, vocab).double()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    tgt = [[4 + i % (vocab - 4) for i in ids] for ids in SRC]
-    src_bs, lengths_b = pad([[*ids, EOS] for ids in SRC])
-    batch = Batch(src_bs, lengths_b, pad([[BOS, *ids] for ids in tgt])[0], pad([[*ids, EOS] for ids in tgt])[0])
-    for _ in range(30):
-        optimizer.zero_grad()
-        model(batch).backward()
-        optimizer.step()
-    with torch.no_grad():
-        model.output.bias[EOS] += eos
-    return model.eval()
-
-
-def search(model: TranslationModel, sources: list[list[int]], limits: list[int], **options: Any) -> list[list[Hypothesis]]:
-    src_bs, lengths_b = pad([[*ids, EOS] for ids in sources])
-    return beam_search(model, src_bs, lengths_b, limits=limits, **options)
-
-
-@cache
-@torch.no_grad()
-def read_again(model: TranslationModel, source: tuple[int, ...], prefix: tuple[int, ...]) -> list[float]:
-    src_bs, lengths_b = pad([[*source, EOS]])
-    logits = model.output(model.decode(torch.tensor([[BOS, *prefix]]), model.encode(src_bs, lengths_b))[0, -1])
-    logits[[PAD, BOS]] = float("-inf")
-    return [float(x) for x in logits.log_softmax(-1)]
-
-
-def next_logprobs(model: TranslationModel, source: list[int], prefix: list[int]) -> list[float]:
-    """Return log p of every next token, from the whole prefix; padding and BOS can never be written."""
-    return read_again(model, tuple(source), tuple(prefix))
-
-
-def rescored(model: TranslationModel, source: list[int], hypothesis: Hypothesis, alpha: float) -> float:
-    """Return the score of a hypothesis by teacher forcing."""
-    words = hypothesis.ids if hypothesis.cut else [*hypothesis.ids, EOS]
-    total = sum(next_logprobs(model, source, words[:t])[word] for t, word in enumerate(words))
-    return float(total / ((5 + len(words)) / 6) ** alpha)
+from .small import EITHER, SRC, Scripted, build, next_logprobs, rescored, search
 
 
 def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k: int, alpha: float) -> list[Hypothesis]:
@@ -99,11 +40,11 @@ def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k:
         ]
         best = sorted(grown, key=lambda candidate: -candidate[0])[: 2 * k]
         ended += [Hypothesis(ids[:-1], score(s, length), False) for s, ids in best[:k] if ids[-1] == EOS]
+        if length == limit:
+            ended += [Hypothesis(ids, score(s, limit), True) for s, ids in best[:k] if ids[-1] != EOS]
         live = [candidate for candidate in best if candidate[1][-1] != EOS][:k]
         if len(ended) >= k:
             break
-    else:
-        ended += [Hypothesis(ids, score(s, limit), True) for s, ids in live[: k - len(ended)]]
     return sorted(ended, key=lambda h: -h.score)[:k]
 
 
@@ -216,37 +157,6 @@ def test_more_beams_than_words_leave_no_gap() -> None:
     assert all(h.score > float("-inf") for h in hypotheses)
 
 
-class Scripted(TranslationModel):
-    """Writes what its table says, whatever the source: `table[t]` are the probabilities of the words at step t."""
-
-    def __init__(self, table: list[dict[int, float]], vocab: int = 8) -> None:
-        super().__init__()
-        self.logits = torch.full((len(table), vocab), -1e9)
-        for t, row in enumerate(table):
-            for word, probability in row.items():
-                self.logits[t, word] = torch.tensor(probability).log()
-        self.output = nn.Linear(vocab, vocab, bias=False)
-        nn.init.eye_(self.output.weight)
-        self.embed = nn.Embedding(vocab, 1)
-        self.steps = 0
-
-    def embeddings(self) -> tuple[nn.Embedding, nn.Embedding]:
-        return self.embed, self.embed
-
-    def encode(self, src_bs: Tensor, src_lengths_b: Tensor) -> Memory:
-        return {"sentence": src_bs[:, 0]}
-
-    def start(self, memory: Memory, beams: int) -> State:
-        return {"t": torch.zeros(len(memory["sentence"]) * beams, dtype=torch.long)}
-
-    def step(self, tokens_n: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
-        self.steps += 1
-        return self.logits[state["t"]], {"t": state["t"] + 1}
-
-    def decode(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
-        raise NotImplementedError
-
-
 def test_the_length_penalty_counts_eos() -> None:
     model = Scripted([{4: 1.0}, {5: 0.5, 6: 0.3, 7: 0.2}, {EOS: 1.0}])
     [[hypothesis]] = search(model, [[4]], [9], length_penalty=1.0)
@@ -292,3 +202,107 @@ def test_a_search_leaves_the_model_as_it_was() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert search(model, SRC, LIMITS, beam_size=3) == first
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("form", ["wu", "marian"])
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.5])
+@EITHER
+def test_stopping_at_the_best_finds_the_optimum(kind: str, alpha: float, form: str) -> None:
+    """It ends before everything has been seen, but not before the best of all is certain."""
+    model = build(kind, vocab=6)
+    words, limits = [1, 4, 5], [4, 1, 3]
+    found = search(model, SRC[:3], limits, beam_size=121, n_best=3, length_penalty=alpha, length_penalty_form=form, stop="best")
+    for source, limit, hypotheses in zip(SRC, limits, found):
+        every = [Hypothesis(list(ids), 0.0, cut=n == limit) for n in range(limit + 1) for ids in product(words, repeat=n)]
+        ranked = [h._replace(score=rescored(model, source, h, alpha, form)) for h in every]
+        assert_same(hypotheses[:3], sorted(ranked, key=lambda h: -h.score)[:3])
+
+
+def test_stopping_at_the_first_may_miss_what_stopping_at_the_best_finds() -> None:
+    """Two ends are there at once; what goes on is better for its length."""
+    table = [{4: 0.9, 5: 0.1}, {EOS: 0.5, 6: 0.5}, {7: 1.0}, {7: 1.0}, {7: 1.0}, {EOS: 1.0}]
+    first, best = (
+        search(Scripted(table), [[4]], [9], beam_size=2, n_best=1, length_penalty=0.9, stop=stop)[0]
+        for stop in ("first", "best")
+    )
+    assert len(best[0].ids) == 5
+    assert best[0].score >= first[0].score
+
+
+def test_stopping_at_the_best_does_not_go_on_for_nothing() -> None:
+    model = Scripted([{4: 0.99, 5: 0.01}, {EOS: 0.99, 6: 0.01}, *[{7: 1.0}] * 40])
+    search(model, [[4]], [40], beam_size=2, n_best=1, length_penalty=0.5, stop="best")
+    assert model.steps < 10
+
+
+def test_plain_log_probabilities_need_no_further_search_when_the_best_has_ended() -> None:
+    model = Scripted([{4: 0.9, 5: 0.1}, {EOS: 0.9, 6: 0.1}, *[{7: 1.0}] * 40])
+    found = search(model, [[4]], [40], beam_size=3, n_best=1, length_penalty=0.0)
+    assert (found[0][0].ids, model.steps) == ([4], 2)
+
+
+@pytest.mark.parametrize(("form", "length"), [("wu", (5 + 3) / 6), ("marian", 3)])
+def test_both_length_penalties_count_eos(form: str, length: float) -> None:
+    for beam_size in (1, 2):
+        model = Scripted([{4: 1.0}, {5: 0.5, 6: 0.3, 7: 0.2}, {EOS: 1.0}])
+        options = {"length_penalty": 0.7, "length_penalty_form": form, "beam_size": beam_size}
+        [[hypothesis, *_]] = search(model, [[4]], [9], **options)
+        assert hypothesis.score == pytest.approx(float(torch.tensor(0.5).log()) / length**0.7, abs=1e-6)
+
+
+@EITHER
+def test_greedy_search_is_beam_search_with_one_beam(kind: str) -> None:
+    model = build(kind)
+    src_bs, lengths_b = pad([[*ids, EOS] for ids in SRC])
+    request = Request([[*ids, EOS] for ids in SRC], LIMITS)
+    one = SearchSettings()
+    for greedy, beam in zip(write(model, src_bs, lengths_b, request, one), beam_search(model, src_bs, lengths_b, request, one)):
+        assert_same(greedy, beam)
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.5, 50.0])
+@EITHER
+def test_diverse_groups_are_those_of_the_naive_search(kind: str, diversity: float) -> None:
+    model = build(kind)
+    limits = [7, 3, 7, 5, 1, 7, 6]
+    options = {"beam_size": 6, "diverse_groups": 3, "diversity": diversity, "length_penalty": 0.6}
+    for source, limit, hypotheses in zip(SRC, limits, search(model, SRC, limits, **options)):
+        expected = naive_diverse_search(model, source, limit, 2, 3, diversity, 0.6)
+        assert [h.score for h in hypotheses] == pytest.approx([h.score for h in expected], abs=1e-5)
+        assert sorted(h.ids for h in hypotheses) == sorted(h.ids for h in expected)
+
+
+def naive_diverse_search(
+    model: TranslationModel, source: list[int], limit: int, k: int, groups: int, cost: float, alpha: float
+) -> list[Hypothesis]:
+    """Groups one after the other, with lists (Vijayakumar et al. 2018, algorithm 1, Hamming diversity)."""
+    live: list[list[tuple[float, list[int]]]] = [[(0.0, [])] for _ in range(groups)]
+    ended: list[list[Hypothesis]] = [[] for _ in range(groups)]
+    for length in range(1, limit + 1):
+        norm = ((5 + length) / 6) ** alpha
+        chosen: list[int] = []
+        for g in range(groups):
+            if len(ended[g]) >= k:
+                continue
+            grown = [
+                (s + p, s + p - cost * chosen.count(w), [*ids, w])
+                for s, ids in live[g]
+                for w, p in enumerate(next_logprobs(model, source, ids))
+                if w not in (PAD, BOS)
+            ]
+            best = sorted(grown, key=lambda c: -c[1])[: 2 * k]
+            ended[g] += [Hypothesis(ids[:-1], s / norm, False) for s, _, ids in best[:k] if ids[-1] == EOS]
+            if length == limit:
+                ended[g] += [Hypothesis(ids, s / norm, True) for s, _, ids in best[:k] if ids[-1] != EOS]
+            live[g] = [(s, ids) for s, _, ids in best if ids[-1] != EOS][:k]
+            chosen += [ids[-1] for _, ids in live[g]] + [EOS for _, _, ids in best[:k] if ids[-1] == EOS]
+    return sorted((h for group in ended for h in group), key=lambda h: -h.score)[: groups * k]
+
+
+def test_diverse_groups_differ_where_beams_do_not() -> None:
+    model = build("additive")
+    firsts = []
+    for diversity in (0.0, 50.0):
+        found = search(model, SRC, [6] * len(SRC), beam_size=3, diverse_groups=3, diversity=diversity)
+        firsts.append([len({tuple(h.ids) for h in hypotheses}) for hypotheses in found])
+    assert firsts == [[1] * len(SRC), [3] * len(SRC)]

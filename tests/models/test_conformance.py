@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nlpcli.decoding.search import beam_search
+from nlpcli.decoding.engine import Request
+from nlpcli.decoding.settings import SearchSettings
+from nlpcli.decoding.torch_engine import TorchEngine
 from nlpcli.models.base import Objective, TranslationModel
 from nlpcli.models.load import tied_names
 from nlpcli.tokenization.batches import Batch
@@ -140,10 +142,10 @@ def test_beams_begin_equal_and_sentence_by_sentence(architecture: str, settings:
 
 
 def test_greedy_search_is_beam_search_with_one_beam(architecture: str, settings: dict[str, Any]) -> None:
-    model, batch = build(architecture, settings), batch_of()
+    model = build(architecture, settings)
     with torch.no_grad():
         model.output.weight *= 4  # clear choices
-    found = beam_search(model, batch.src_bs, batch.src_lengths_b, limits=[6] * B, beam_size=1)
+    found = TorchEngine([model]).search(Request([[*ids, EOS] for ids in SRC], [6] * B), SearchSettings())
     for i in range(B):
         alone = batch_of(SRC[i : i + 1], TGT[i : i + 1])
         memory = model.encode(alone.src_bs, alone.src_lengths_b)
@@ -168,7 +170,7 @@ def test_it_learns_eight_sentences_by_heart(architecture: str, settings: dict[st
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     assert loss < 0.1
-    found = beam_search(model.eval(), batch.src_bs, batch.src_lengths_b, limits=[10] * B)
+    found = TorchEngine([model]).search(Request([[*ids, EOS] for ids in SRC], [10] * B), SearchSettings())
     assert [hypotheses[0].ids for hypotheses in found] == TGT
 
 

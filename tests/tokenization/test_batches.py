@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpcli.tokenization.batches import LabelledBatches, PairBatches, by_token_budget, pad
+from nlpcli.tokenization.batches import LabelledBatches, PairBatches, pad
+from nlpcli.tokenization.cut import by_token_budget
 from nlpcli.tokenization.dataset import Dataset, Side
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
 
