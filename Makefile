@@ -3,6 +3,7 @@
 # make check  lint, format and types
 # make bench-text KO=korean.txt EN=english.txt FASTTEXT=python-with-fasttext   tokenize and embed beside their peers
 # make bench-train DATA=folder PEERS='--peer eole=venv …'   training speed beside other tools
+# make bench-translate MODELS='--model 4+4=folder …' KO=text EN=translations PEERS='--peer eole=venv …'   translation speed beside other tools
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test check bench-text bench-train bench-attention clean
+.PHONY: demo test check bench-text bench-train bench-translate bench-attention clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -34,6 +35,9 @@ bench-attention: $(VENV)/installed
 
 bench-train: $(VENV)/installed
 	$(BIN)/python benchmarks/train.py --data $(DATA) $(PEERS) --out benchmarks/results/train.json
+
+bench-translate: $(VENV)/installed
+	$(BIN)/python benchmarks/translate.py $(MODELS) --src $(KO) --ref $(EN) $(PEERS) --out benchmarks/results/translate.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

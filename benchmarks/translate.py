@@ -47,7 +47,7 @@ PEERS = ["transformers", "eole"]
 NLPCLI = [sys.executable, "-m", "nlpcli"]
 OWN = [*NLPCLI, "translate", "{file}", "--model", "{model}", "--out", "{out}", "--force", "--quiet"]
 OWN_SEARCH = ["--beam-size", "{beam_size}", "--length-penalty", "{length_penalty}", "--length-penalty-form", "marian"]
-EXPORT = [*NLPCLI, "export", "{model}", "--to", "ctranslate2", "--out", "{out}"]
+EXPORT = [*NLPCLI, "export", "--model", "{model}", "--to", "ctranslate2", "--out", "{out}", "--quiet"]
 REFERENCE = "ctranslate2 translate_batch float32"
 CONTENDERS: dict[str, dict[str, Any]] = {
     "ctranslate2 translate_batch int8": {"tool": "ctranslate2", "way": "translate_batch", "precision": "int8"},
@@ -137,7 +137,9 @@ class Bench:
 
     def settle(self, name: str, job: dict[str, Any]) -> dict[str, Any]:
         """Return a contender with the fastest of its settings, one setting after the other."""
-        contender = self.contenders[name]
+        contender, probe = self.contenders[name], {**job, "file": str(self.probe)}
+        if contender["tool"] == "nlpcli":
+            self.translate(contender, probe)  # exports and verifies on first use, which is no part of a translation
         choices = CHOICES[contender["tool"]]
         chosen = {setting: values[0] for setting, values in choices.items()}
         tried: dict[str, float] = {}
@@ -145,7 +147,7 @@ class Bench:
             for value in values:
                 key = json.dumps({**chosen, setting: value})
                 if key not in tried:
-                    found = self.translate({**contender, **chosen, setting: value}, {**job, "file": str(self.probe)})
+                    found = self.translate({**contender, **chosen, setting: value}, probe)
                     tried[key] = found["processor_seconds" if self.arguments.by_processor else "seconds"]
             chosen = json.loads(min((k for k in tried if _alike(k, chosen, setting)), key=lambda k: tried[k]))
         return {**contender, **chosen, "tried": tried}

@@ -26,8 +26,7 @@ class Ended:
         self.found: list[list[Hypothesis]] = [[] for _ in limits]
         # whatever a live hypothesis still writes, its log-probability falls and is divided by no more than this
         self.most = [length_norm(limit, s.length_penalty, s.length_penalty_form) for limit in limits]
-        # scores that no length changes only fall, so that the first rule, too, may look at what can still come
-        self.bounded = s.stop == "best" or (s.length_penalty == 0 and s.coverage_penalty == 0)
+        self.plain = s.length_penalty == 0 and s.coverage_penalty == 0
 
     def add(self, unit: int, ids: Ids, logprob: float, length: int, cut: bool) -> None:
         """Put a hypothesis aside; `length` counts its tokens with EOS."""
@@ -37,16 +36,19 @@ class Ended:
     def over(self, unit: int, best_live: float) -> bool:
         """Tell whether the search for a unit is over, whose best live hypothesis has this log-probability.
 
-        "first": as many hypotheses as beams have ended (first come, first served: Kasai et al. 2022, §2). "best": the best
-        live one could not come up with the worst of those to be returned, however it went on.
+        "first": as many hypotheses as beams have ended (first come, first served: Kasai et al. 2022, §2); where scores are
+        plain log-probabilities, which only fall, enough of them have, and the best is better than all live ones. Both as in
+        CTranslate2. "best": the best live one could not come up with the worst of those to be returned, however it went on.
         """
         found = self.found[unit]
-        if not best_live > NEVER or (self.settings.stop == "first" and len(found) >= self.beams):
+        if not best_live > NEVER:
             return True
-        if not self.bounded or len(found) < self.kept:
+        if self.settings.stop == "first" and not self.plain:
+            return len(found) >= self.beams
+        if len(found) < self.kept:
             return False
-        worst = sorted((h.score for h in found), reverse=True)[self.kept - 1]
-        return best_live / self.most[unit] <= worst
+        scores = sorted((h.score for h in found), reverse=True)
+        return best_live / self.most[unit] <= scores[0 if self.settings.stop == "first" else self.kept - 1]
 
     def best(self, units: list[int]) -> list[Hypothesis]:
         """Return the best hypotheses of some units together, at most as many as these have beams."""

@@ -13,7 +13,6 @@ from msgspec import Meta
 
 from nlpcli.config import NotNegative, NotNegativeFloat, Positive, Share
 from nlpcli.errors import UsageError
-from nlpcli.models.config import Checkpoint
 
 LengthPenaltyForm = Literal["wu", "marian"]
 Stop = Literal["first", "best"]
@@ -141,7 +140,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         Union[str, None], Meta(description="Work on a Ray cluster (extra [cluster]): local, ray://HOST:PORT or HOST:PORT.")
     ] = None
     batch_tokens: Annotated[Positive, Meta(description="Tokens a batch, padding and beams included.")] = 4096
-    checkpoint: Annotated[Checkpoint, Meta(description="Which weights of the model.")] = "best"
+    checkpoint: Annotated[Literal["best", "last"], Meta(description="Which weights of the model.")] = "best"
     device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="auto, cpu or cuda.")] = "auto"
 
 

@@ -212,6 +212,8 @@ class Work:
             problems.append("--details and --n-best write JSON Lines in place of the file, so they are for plain text")
         if (file.alignment or file.attention) and not self.details:
             problems.append("--alignment and --attention need --details")
+        if (file.alignment or file.attention) and text.keep_tags:
+            problems.append("--alignment and --attention are of the text without its tags, so not with --keep-tags")
         if (text.prefixes or text.require_words) and len(self.pairs) > 1:
             problems.append("--prefixes and --require-words go with one file")
         if self.in_context and formats != {"documents"}:

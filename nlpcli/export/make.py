@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -53,17 +54,9 @@ def writer(to: str) -> Write:
     """Return the function that writes a format."""
     if to == "ctranslate2":
         return _write_ctranslate2
-    if to == "huggingface":
-        from nlpcli.export import huggingface
-
-        return huggingface.write
-    if to == "onnx":
-        from nlpcli.export import onnx
-
-        return onnx.write
-    from nlpcli.export import graphs
-
-    return graphs.write
+    room = {"huggingface": "huggingface", "onnx": "onnx"}.get(to, "graphs")
+    found: Write = import_module(f"nlpcli.export.{room}").write
+    return found
 
 
 def _write_ctranslate2(

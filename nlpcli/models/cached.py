@@ -58,7 +58,9 @@ class CachedTranslation(TranslationModel):
         memory = self.model.encode(src_bs, src_lengths_b)
         memory = {name: x.contiguous() for name, x in memory.items()}
         seen_bs = torch.arange(src_bs.size(1), device=src_bs.device) < memory["lengths"][:, None]
-        memory["mask"] = torch.zeros(src_bs.shape, dtype=memory["k0"].dtype, device=src_bs.device).masked_fill_(~seen_bs, -math.inf)
+        memory["mask"] = torch.zeros(src_bs.shape, dtype=memory["k0"].dtype, device=src_bs.device).masked_fill_(
+            ~seen_bs, -math.inf
+        )
         return memory
 
     def decode(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
@@ -135,7 +137,7 @@ def look_at_source(attention: CrossAttention, source: KeysValues, mask_bs: Tenso
 
 
 def _gather(q_bgqkd: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return softmax(q kᵀ / √d + mask) v as rows [n, m]; keys and values [b × g, c, d], the mask broadcast to [b, g, q, k, c]."""
+    """Return softmax(q kᵀ / √d + mask) v as rows [n, m]; keys, values [b × g, c, d], mask broadcast to [b, g, q, k, c]."""
     b, g, group, beams, d = q_bgqkd.shape
     scores = torch.bmm((q_bgqkd * default_scale(d)).reshape(b * g, group * beams, d), keys.mT)
     if mask is not None:

@@ -76,8 +76,8 @@ class PackedInt8(Packed):
         rows = x.reshape(-1, x.size(-1))
         largest = rows.abs().amax(1, keepdim=True).clamp_min_(TINY)
         whole = (rows * (self._steps / largest)).round_().to(torch.int8)
-        out = torch.addcmul(self._bias, torch._int_mm(whole, self._weight) * self._scale, largest)
-        return out.view(*x.shape[:-1], -1)
+        out = torch._int_mm(whole, self._weight) * self._scale
+        return torch.addcmul(self._bias, out, largest, out=out).view(*x.shape[:-1], -1)
 
 
 def quantize(model: M, quantization: str = "float32") -> M:
@@ -128,7 +128,7 @@ def _pack(model: nn.Module, quantization: str, device: str) -> None:
     if isinstance(getattr(model, "decoder", None), nn.RNNBase):
         linears = _cells(model.decoder)  # type: ignore[arg-type]
         packed = [tuple(pack_linear(linear, quantization, device) for linear in pair) for pair in linears]
-        model.decoder = RecurrentSteps(model.decoder.mode, packed)  # type: ignore[union-attr, arg-type]
+        model.decoder = RecurrentSteps(model.decoder.mode, packed)  # type: ignore[arg-type]
 
 
 def pack_linear(layer: nn.Linear, quantization: str, device: str) -> nn.Module:
@@ -138,7 +138,7 @@ def pack_linear(layer: nn.Linear, quantization: str, device: str) -> nn.Module:
     if device == "cpu" and quantization == "int8":
         return PackedInt8(layer)
     dtype: torch.dtype = getattr(torch, quantization)
-    if device == "cpu" and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    if device == "cpu" and torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return PackedFloat(layer, dtype)
     return layer if quantization == "float32" else CastLinear(layer, dtype)
 

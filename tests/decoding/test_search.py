@@ -24,7 +24,10 @@ from .small import EITHER, SRC, Scripted, build, next_logprobs, rescored, search
 
 
 def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k: int, alpha: float) -> list[Hypothesis]:
-    """The search of one sentence with lists: k hypotheses that go on, ends among the k best, over when k have ended."""
+    """The search of one sentence with lists: k hypotheses that go on, ends among the k best, over when k have ended.
+
+    Where scores are plain log-probabilities, the best must have ended, too.
+    """
 
     def score(logprob: float, length: int) -> float:
         return float(logprob / ((5 + length) / 6) ** alpha)
@@ -43,7 +46,7 @@ def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k:
         if length == limit:
             ended += [Hypothesis(ids, score(s, limit), True) for s, ids in best[:k] if ids[-1] != EOS]
         live = [candidate for candidate in best if candidate[1][-1] != EOS][:k]
-        if len(ended) >= k:
+        if len(ended) >= k and (alpha or max(h.score for h in ended) >= live[0][0]):
             break
     return sorted(ended, key=lambda h: -h.score)[:k]
 
