@@ -29,7 +29,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -41,6 +40,7 @@ sys.path.append(str(Path(__file__).parent))
 from translate_convert import write_eole
 from translate_job import Failed, keep, machine, pin, watch
 from translate_plain import config_of
+from translate_table import REFERENCE, median_of, ratios, read, scores, show
 
 HERE = Path(__file__).parent
 PEERS = ["transformers", "eole"]
@@ -48,7 +48,6 @@ NLPCLI = [sys.executable, "-m", "nlpcli"]
 OWN = [*NLPCLI, "translate", "{file}", "--model", "{model}", "--out", "{out}", "--force", "--quiet"]
 OWN_SEARCH = ["--beam-size", "{beam_size}", "--length-penalty", "{length_penalty}", "--length-penalty-form", "marian"]
 EXPORT = [*NLPCLI, "export", "--model", "{model}", "--to", "ctranslate2", "--out", "{out}", "--quiet"]
-REFERENCE = "ctranslate2 translate_batch float32"
 CONTENDERS: dict[str, dict[str, Any]] = {
     "ctranslate2 translate_batch int8": {"tool": "ctranslate2", "way": "translate_batch", "precision": "int8"},
     "ctranslate2 translate_file int8": {"tool": "ctranslate2", "way": "translate_file", "precision": "int8"},
@@ -66,21 +65,13 @@ CONTENDERS: dict[str, dict[str, Any]] = {
 }
 for _contender in CONTENDERS.values():
     _contender.setdefault("tool", "nlpcli")
-TORCH = {"threads": [[2, 1], [1, 2]], "batch": [2048, 4096, 8192]}
+TORCH: dict[str, list[Any]] = {"threads": [[2, 1], [1, 2]], "batch": [2048, 4096, 8192]}
 CHOICES: dict[str, dict[str, list[Any]]] = {
     "ctranslate2": {"threads": [[2, 1], [1, 2], [4, 1]], "batch": [1024, 2048, 4096, 512]},
     "transformers": TORCH,
     "plain": TORCH,
     "eole": TORCH,
     "nlpcli": {},  # as it comes
-}
-GROUPS = {  # what the best of ours is compared with the best of; ours by the engine that is asked about
-    "best ctranslate2 API": "ctranslate2 ",
-    "best ctranslate2 API in float32": ("ctranslate2 translate_batch float32", "ctranslate2 translate_file float32"),
-    "best transformers": "transformers ",
-    "best eole": "eole ",
-    "best plain": "plain ",
-    "best pure torch": ("transformers ", "eole ", "plain "),
 }
 
 
@@ -111,7 +102,7 @@ class Bench:
         """Write a model in the other tools' formats, once; return where."""
         found = {tool: self.work / f"{name}.{tool}" for tool in ("ctranslate2", "eole")}
         if not found["ctranslate2"].exists():
-            subprocess.run(filled(EXPORT, {"model": model, "out": found["ctranslate2"]}), check=True)
+            subprocess.run(filled(EXPORT, {"model": model, "out": found["ctranslate2"]}), check=True, stdout=subprocess.DEVNULL)
         if not found["eole"].exists():
             write_eole(model, found["eole"])
         return {tool: str(path) for tool, path in found.items()}
@@ -178,7 +169,7 @@ class Bench:
         lines = len(read(self.file))
         for name in scored:
             settings = {k: ready[name][k] for k in ("threads", "batch", "tried") if k in ready[name]}
-            table[name] = {**_median(runs[name], lines), **scored[name], **settings}
+            table[name] = {**median_of(runs[name], lines), **scored[name], **settings}
         return {name: table[name] for name in self.contenders if name in table}
 
     def reference(self) -> list[str]:
@@ -190,63 +181,8 @@ def _alike(key: str, chosen: dict[str, Any], setting: str) -> bool:
     return all(other[k] == v for k, v in chosen.items() if k != setting)
 
 
-def _median(runs: list[dict[str, Any]], lines: int) -> dict[str, Any]:
-    seconds = statistics.median(run["seconds"] for run in runs)
-    processor = statistics.median(run["processor_seconds"] for run in runs)
-    found = {"sentences_per_second": round(lines / seconds, 1), "seconds": round(seconds, 2)}
-    found |= {"processor_seconds": round(processor, 2), "peak_mib": max(run["peak_mib"] for run in runs)}
-    return {**found, "rounds": [run["seconds"] for run in runs]}
-
-
-def scores(texts: dict[str, list[str]], reference: list[str]) -> dict[str, dict[str, Any]]:
-    """Return BLEU and chrF of each translation, its lines, and the share of them that are the reference contender's."""
-    from sacrebleu.metrics import BLEU, CHRF
-
-    found = {}
-    for name, text in texts.items():
-        row: dict[str, Any] = {"lines": len(text)}
-        if len(text) == len(reference):
-            row["bleu"] = round(BLEU().corpus_score(text, [reference]).score, 2)
-            row["chrf"] = round(CHRF().corpus_score(text, [reference]).score, 2)
-        if REFERENCE in texts and len(text) == len(texts[REFERENCE]):
-            row["equal"] = round(sum(a == b for a, b in zip(text, texts[REFERENCE])) / max(len(text), 1), 4)
-        found[name] = row
-    return found
-
-
-def ratios(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return how many times as fast each of ours is as the best of each group."""
-    speeds = {name: row["sentences_per_second"] for name, row in table.items() if "sentences_per_second" in row}
-    best = {}
-    for group, begins in GROUPS.items():
-        if found := [speed for name, speed in speeds.items() if name.startswith(begins)]:
-            best[group] = max(found)
-    return {
-        name: {group: round(speed / other, 3) for group, other in best.items()}
-        for name, speed in speeds.items()
-        if name.startswith("nlpcli")
-    }
-
-
-def read(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
-
-
 def filled(words: list[str], values: dict[str, Any]) -> list[str]:
     return [word.format(**values) for word in words]
-
-
-def show(title: str, table: dict[str, dict[str, Any]], compared: dict[str, dict[str, float]]) -> None:
-    """Print a table and ratios."""
-    columns = ["sentences_per_second", "processor_seconds", "peak_mib", "bleu", "chrf", "equal", "threads", "batch"]
-    print(
-        f"\n{title}\n{'':38}" + "".join(f"{name.replace('sentences_per_second', 'sentences/s')[:12]:>13}" for name in columns)
-    )
-    for name, row in table.items():
-        cells = [row["failed"].splitlines()[-1][:80]] if "failed" in row else [str(row.get(column, "")) for column in columns]
-        print(f"{name:38}" + "".join(f"{cell:>13}" for cell in cells))
-    for name, found in compared.items():
-        print(f"{name}: " + ", ".join(f"{ratio:.2f} × {group}" for group, ratio in found.items()), flush=True)
 
 
 def equal(bench: Bench, job: dict[str, Any]) -> dict[str, Any]:
@@ -316,8 +252,8 @@ def main() -> None:
     arguments.lines = arguments.equal or arguments.lines
     cores = [int(core) for core in arguments.cores.split(",") if int(core) < (os.cpu_count() or 1)]
     pin(cores)
-    before, made = os.getloadavg()[0], None if arguments.work else Path(tempfile.mkdtemp())
-    bench = Bench(arguments, arguments.work or made)
+    before, work = os.getloadavg()[0], arguments.work or Path(tempfile.mkdtemp())
+    bench = Bench(arguments, work)
     found = dict(measured(bench))
     load = {"load_before": round(before, 2), "load_after": round(os.getloadavg()[0], 2)}
     settings = {k: getattr(arguments, k) for k in ("repeat", "probe", "length_penalty", "longest")}
@@ -327,8 +263,8 @@ def main() -> None:
         "equal" if arguments.equal else "speed",
         {"machine": {**machine(cores), **load}, "settings": settings, **found},
     )
-    if made:
-        shutil.rmtree(made)
+    if not arguments.work:
+        shutil.rmtree(work)
 
 
 if __name__ == "__main__":

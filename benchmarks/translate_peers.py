@@ -3,7 +3,7 @@
     PYTHONSAFEPATH=1 PYTHON benchmarks/translate_peers.py JOB.json
 
 PYTHON is the interpreter that has the tool; nothing of nlpcli is imported here. The whole process is timed from outside.
-Only CTranslate2 has workers of its own; for the others `workers` are processes, each with every so manieth line.
+Only CTranslate2 has workers of its own; for the others `workers` are processes, which share the lines in turn.
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ def ctranslate2(job: dict[str, Any]) -> None:
     src, tgt = processors(job)
     search = {"beam_size": job["beam_size"], "length_penalty": job["length_penalty"], "max_decoding_length": job["longest"]}
     search |= {"max_batch_size": job["batch"], "batch_type": "tokens"}
-    if job.get("vmap"):
-        search["use_vmap"] = True
     adds_end = json.loads((Path(job["converted"]) / "config.json").read_text()).get("add_source_eos")
     end = [] if adds_end else ["</s>"]
     if job["way"] == "translate_file":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import nlpcli
-from nlpcli.cli import data, doctor, embed, evaluate, tokenize, train, translate
+from nlpcli.cli import data, doctor, embed, evaluate, export, tokenize, train, translate
 from nlpcli.cli.options import CONTROL
 from nlpcli.models.config import CONFIGS, TASKS
 from nlpcli.training.settings import TrainSettings
@@ -29,6 +29,7 @@ PAIRS = [
     (tokenize.decode, nlpcli.decode_stream),
     (evaluate.evaluate, nlpcli.evaluate),
     (doctor.doctor, nlpcli.doctor),
+    (export.export, nlpcli.export_model),
     (embed.train, nlpcli.train_embedding),
     (embed.nearest, nlpcli.nearest),
     (embed.analogy, nlpcli.analogy),

@@ -16,7 +16,7 @@ from nlpcli.cli.train import function
 from nlpcli.models.config import CONFIGS
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("data", "fetch", "tokenize", "embed", "train", "translate", "classify", "language-models", "attention")
+NAMES = ("data", "fetch", "tokenize", "embed", "train", "translate", "classify", "language-models", "attention", "export")
 PAGES = ["README.md", *(f"docs/{page}.md" for page in NAMES)]
 WALK = ["README.md", "docs/train.md", "docs/translate.md"]
 PIPELINES = sorted(path.name for path in (ROOT / "pipelines").glob("*.mk"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -56,7 +57,7 @@ def autotune(*, model: Path | Sequence[Path], files: Sequence[Path], out: Path |
     search, engine, text, file = split_settings(settings)
     artifacts = open_models([model] if isinstance(model, (str, Path)) else model)
     lines = _text_of(files[0], artifacts[0].manifest.config, file)
-    best, first = engine, None
+    best, fastest, first = engine, math.inf, None
     trials: list[Trial] = []
     for change in _changes(engine):
         tried = msgspec.structs.replace(best, **change) if change else engine
@@ -70,8 +71,8 @@ def autotune(*, model: Path | Sequence[Path], files: Sequence[Path], out: Path |
         same = 100 * sum(a == b for a, b in zip(texts, first[1])) / len(texts)
         trials.append(Trial(flags(tried), round(len(lines) / seconds, 1), round(first[0] / seconds, 2), round(same, 1)))
         console.info(f"{trials[-1].sentences_per_second:,.1f} sentences/s  {' '.join(trials[-1].options)}")
-        if seconds <= min(len(lines) / t.sentences_per_second for t in trials):
-            best = tried
+        if seconds < fastest:
+            best, fastest = tried, seconds
     if not trials:
         raise RunFailed(
             "nothing could be measured", cause="no engine works with these settings", fix="add --verbose to see why"

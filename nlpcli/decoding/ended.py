@@ -26,10 +26,12 @@ class Ended:
         self.found: list[list[Hypothesis]] = [[] for _ in limits]
         # whatever a live hypothesis still writes, its log-probability falls and is divided by no more than this
         self.most = [length_norm(limit, s.length_penalty, s.length_penalty_form) for limit in limits]
+        self.led = [False] * len(limits)
         self.plain = s.length_penalty == 0 and s.coverage_penalty == 0
 
-    def add(self, unit: int, ids: Ids, logprob: float, length: int, cut: bool) -> None:
-        """Put a hypothesis aside; `length` counts its tokens with EOS."""
+    def add(self, unit: int, ids: Ids, logprob: float, length: int, cut: bool, leads: bool) -> None:
+        """Put a hypothesis aside; `length` counts its tokens with EOS, and no live one is better if it `leads`."""
+        self.led[unit] |= leads
         score = logprob / length_norm(length, self.settings.length_penalty, self.settings.length_penalty_form)
         self.found[unit].append(Hypothesis(ids, score, cut))
 
@@ -37,18 +39,18 @@ class Ended:
         """Tell whether the search for a unit is over, whose best live hypothesis has this log-probability.
 
         "first": as many hypotheses as beams have ended (first come, first served: Kasai et al. 2022, §2); where scores are
-        plain log-probabilities, which only fall, enough of them have, and the best is better than all live ones. Both as in
-        CTranslate2. "best": the best live one could not come up with the worst of those to be returned, however it went on.
+        plain log-probabilities, which only fall, enough of them have, and one when it was better than all live ones. Both as
+        in CTranslate2. "best": the best live one could not come up with the worst of those to be returned, however it went on.
         """
         found = self.found[unit]
         if not best_live > NEVER:
             return True
-        if self.settings.stop == "first" and not self.plain:
-            return len(found) >= self.beams
+        if self.settings.stop == "first":
+            return self.led[unit] and len(found) >= self.kept if self.plain else len(found) >= self.beams
         if len(found) < self.kept:
             return False
-        scores = sorted((h.score for h in found), reverse=True)
-        return best_live / self.most[unit] <= scores[0 if self.settings.stop == "first" else self.kept - 1]
+        worst = sorted((h.score for h in found), reverse=True)[self.kept - 1]
+        return best_live / self.most[unit] <= worst
 
     def best(self, units: list[int]) -> list[Hypothesis]:
         """Return the best hypotheses of some units together, at most as many as these have beams."""

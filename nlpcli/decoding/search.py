@@ -129,9 +129,9 @@ class _Search:
             return
         before = self.tokens_nt[units * self.beams + beams[units, columns], 1:].tolist()
         lasts, values = tokens[units, columns].tolist(), scores[units, columns].tolist()
-        for unit, ids, last, score in zip(units.tolist(), before, lasts, values):
+        for unit, column, ids, last, score in zip(units.tolist(), columns.tolist(), before, lasts, values):
             cut = last != EOS
-            self.ended.add(self.units[unit], [*ids, last] if cut else ids, score, length, cut)
+            self.ended.add(self.units[unit], [*ids, last] if cut else ids, score, length, cut, leads=column == 0)
 
     def _go_on(self, found: Continuations) -> Tensor:
         """Keep the k best continuations that go on; return the rows [n] that they continue."""

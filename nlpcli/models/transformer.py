@@ -152,7 +152,7 @@ class TransformerTranslation(WithAttention, TranslationModel):
         return features
 
     def alignment(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
-        """Return the mean over the heads of the last layer's cross-attention."""
+        """Return the mean over the heads of the last layer's cross-attention, the one that CTranslate2 returns, too."""
         layer, i = self.decoder.layers[-1].cross_attention, len(self.decoder.layers) - 1
         asked: list[Tensor] = []
         watch = layer.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))

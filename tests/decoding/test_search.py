@@ -26,7 +26,7 @@ from .small import EITHER, SRC, Scripted, build, next_logprobs, rescored, search
 def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k: int, alpha: float) -> list[Hypothesis]:
     """The search of one sentence with lists: k hypotheses that go on, ends among the k best, over when k have ended.
 
-    Where scores are plain log-probabilities, the best must have ended, too.
+    Where scores are plain log-probabilities, one must have ended as the best.
     """
 
     def score(logprob: float, length: int) -> float:
@@ -34,6 +34,7 @@ def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k:
 
     live: list[tuple[float, list[int]]] = [(0.0, [])]
     ended: list[Hypothesis] = []
+    led = False
     for length in range(1, limit + 1):
         grown = [
             (s + p, [*ids, w])
@@ -46,7 +47,8 @@ def naive_beam_search(model: TranslationModel, source: list[int], limit: int, k:
         if length == limit:
             ended += [Hypothesis(ids, score(s, limit), True) for s, ids in best[:k] if ids[-1] != EOS]
         live = [candidate for candidate in best if candidate[1][-1] != EOS][:k]
-        if len(ended) >= k and (alpha or max(h.score for h in ended) >= live[0][0]):
+        led = led or best[0][1][-1] == EOS
+        if len(ended) >= k and (alpha or led):
             break
     return sorted(ended, key=lambda h: -h.score)[:k]
 

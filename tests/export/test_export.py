@@ -49,15 +49,18 @@ def test_each_format_translates_as_pytorch(transformer: Make, to: Any) -> None:
     assert [(i.role, i.id) for i in found.manifest.inputs] == [("model", model.id)]
 
 
-@pytest.mark.parametrize("to", ["onnx", "torchscript", "torch-export"])
+ALIBI = {"positions": "alibi", "attention_window": 3}
+ROTARY = {"positions": "rotary", "num_kv_heads": 1, "norm": "rms", "activation": "swiglu"}
+LEARNED = {"positions": "learned", "max_positions": 300, "activation": "gelu", "norm_place": "post"}
+
+
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {"positions": "alibi", "attention_window": 3},
-        {"positions": "rotary", "num_kv_heads": 1, "norm": "rms", "activation": "swiglu"},
-        {"positions": "learned", "max_positions": 300, "activation": "gelu", "norm_place": "post"},
+    ("to", "settings"),
+    [  # the others take longer to trace
+        *(("torchscript", settings) for settings in (ALIBI, ROTARY, LEARNED)),
+        pytest.param("onnx", ALIBI | ROTARY | {"positions": "alibi"}, marks=pytest.mark.slow),
+        pytest.param("torch-export", ALIBI | ROTARY | {"positions": "rotary"}, marks=pytest.mark.slow),
     ],
-    ids=lambda s: s["positions"],
 )
 def test_graphs_hold_every_transformer(transformer: Make, to: Any, settings: dict[str, Any]) -> None:
     result = nlpcli.export_model(model=transformer(validation=6, **settings).path, to=to, out=OUT)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from nlpcli.corpus.documents import SEPARATOR
 from nlpcli.decoding.formats.base import Options
 from nlpcli.decoding.formats.documents import as_row, from_row
 
-from .reading import HOSTILE, KO_EN, marked, misused, output, records, refused, same, segments, written
+from .reading import KO_EN, marked, misused, output, records, refused, same, segments, written
 
 INTO = Options(column="ko", into="en")
 VALUE = st.recursive(

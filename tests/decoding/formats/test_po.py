@@ -8,12 +8,13 @@ from pathlib import Path
 
 import polib
 import pytest
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpcli.decoding.formats.base import Options
 
-from .reading import HOSTILE, output, records, refused, same, segments, written
+from .reading import output, records, refused, same, segments, written
 
 HEADER = """# Translators' notes.
 msgid ""

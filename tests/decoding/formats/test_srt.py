@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpcli.decoding.formats.wrapping import COLUMNS, width, wrap
 
-from .reading import HOSTILE, marked, output, records, refused, same, segments, written
+from .reading import marked, output, records, refused, same, segments, written
 
 CUES = """1
 00:00:01,000 --> 00:00:02,500

@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nlpcli.decoding.formats.base import Options
 
-from .reading import HOSTILE, marked, misused, output, records, refused, same, segments, written
+from .reading import marked, misused, output, records, refused, same, segments, written
 
 KO = Options(column="ko")
 INTO = Options(column="ko", into="en")

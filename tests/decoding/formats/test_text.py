@@ -12,6 +12,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from nlpcli.corpus.readers import LONGEST_LINE, zstd_module
 from nlpcli.decoding.formats.base import Format, Options, whole_lines
 from nlpcli.decoding.formats.choose import FORMATS, choose_format
 
-from .reading import HOSTILE, KO_EN, marked, output, records, refused, same, segments, written
+from .reading import KO_EN, marked, output, records, refused, same, segments, written
 
 LINE = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=12)
 
