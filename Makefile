@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test check bench-text bench-train bench-translate bench-attention clean
+.PHONY: demo test test-all check bench-text bench-train bench-translate bench-attention clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -19,6 +19,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup
+
+test-all: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup -m ''
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from nlpcli import console
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "ko-en"
 TINY = {"train": 600, "valid": 40, "test": 40}
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # no GPU is needed; before anything loads Triton, which reads it then
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models here are too small for more; before torch is loaded
 
 hypothesis.settings.register_profile("nlpcli", deadline=None, max_examples=60, database=None, print_blob=True)

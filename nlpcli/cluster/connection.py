@@ -27,7 +27,7 @@ from nlpcli.errors import NlpcliError, RunFailed, Unavailable, UsageError
 LOCAL = "local"
 CLIENT = "ray://"
 ADDRESS = re.compile(r"(?P<client>ray://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})")
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 20.0
 SOCKET_NAME = 72  # characters that Ray adds to its folder for the longest name of a Unix socket, which has 107 at most
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a cluster started here tells nobody

@@ -13,17 +13,29 @@ here the longest of a batch is given, and a sentence that went beyond its own li
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Literal, NamedTuple, Sequence, get_args
 
-import ctranslate2
 import msgspec
 import numpy as np
 
 from nlpcli.decoding.engine import Engine, Hypothesis, Ids, Request
 from nlpcli.decoding.settings import LengthPenaltyForm, Quantization, SearchSettings
 from nlpcli.errors import ArtifactError, BadInput, Unavailable
+
+
+def _prefer_avx512() -> None:
+    """Have CTranslate2, which takes AVX2 on all processors but Intel's, use AVX-512 where there is one for int8: products in
+    int8 are 5 to 10 % faster. It asks once, when it is loaded."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists() and "avx512_vnni" in cpuinfo.read_text("utf-8", "replace"):
+        os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
+
+
+_prefer_avx512()
+import ctranslate2  # noqa: E402
 
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 EOS = 3  # as in tokenizer.py, which loads SentencePiece

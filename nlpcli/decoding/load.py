@@ -158,6 +158,7 @@ def _torch_engine(artifacts: Sequence[Artifact], settings: EngineSettings) -> En
     from nlpcli.decoding.pool import PooledEngine
     from nlpcli.decoding.torch_engine import TorchEngine
     from nlpcli.devices import pick_device
+    from nlpcli.export.verify import check_packed
     from nlpcli.models.base import TranslationModel
     from nlpcli.models.load import load_model
     from nlpcli.models.precision import quantize
@@ -167,9 +168,10 @@ def _torch_engine(artifacts: Sequence[Artifact], settings: EngineSettings) -> En
         torch.set_num_threads(settings.threads)
     models = []
     for artifact in artifacts:
-        model, _ = load_model(artifact, WEIGHTS[settings.checkpoint])
+        model, tokenizer = load_model(artifact, WEIGHTS[settings.checkpoint])
         assert isinstance(model, TranslationModel)
         models.append(quantize(model.to(device), settings.quantization))
+        check_packed(artifact, model, models[-1], tokenizer, settings.quantization)
     engine = TorchEngine(models, device)
     workers = settings.workers or max(1, processors() // settings.threads)
     return PooledEngine(engine, workers) if device == "cpu" and workers > 1 else engine

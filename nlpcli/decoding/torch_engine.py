@@ -21,14 +21,14 @@ from nlpcli.tokenization.batches import pad
 
 
 class TorchEngine(Engine):
-    """Translation models, loaded: one, or several whose probabilities are averaged."""
+    """Translation models that are on `device` already: one, or several whose probabilities are averaged."""
 
     name = "torch"
 
     def __init__(self, models: Sequence[TranslationModel], device: str = "cpu") -> None:
         model = models[0] if len(models) == 1 else Ensemble(models)
         self.device = torch.device(device)
-        self.model = model.to(self.device).eval()
+        self.model = model.eval()
         self.aligns = self.model.aligns
 
     def search(self, request: Request, settings: SearchSettings) -> list[list[Hypothesis]]:

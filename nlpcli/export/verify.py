@@ -7,7 +7,7 @@ PyTorch makes of them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Iterator, Protocol, Sequence
 
 import numpy as np
@@ -145,6 +145,31 @@ def refuse_drift(figures: Figures, what: str, quantization: str, fix: str) -> No
     ]
     if problems := [problem for drifted, problem in drifts if drifted]:
         raise RunFailed(f"{what} ({quantization}) does not translate as PyTorch does", cause="; ".join(problems), fix=fix)
+
+
+def check_packed(
+    artifact: Artifact, model: TranslationModel, packed: TranslationModel, tokenizer: Tokenizer, quantization: str
+) -> None:
+    """Refuse a model in PyTorch with fewer bits whose probabilities are not those of float32; so few pairs are compared that
+    it can be done at every start.
+
+    Raises:
+        RunFailed: it has drifted.
+    """
+    if quantization == "float32":
+        return
+    whole = sample_of(artifact, tokenizer, model)
+    sample = replace(whole, sources=whole.sources[:BATCH], targets=whole.targets[:BATCH], references=whole.references[:BATCH])
+    found = [TorchScorer(each).score(sample.sources, sample.targets) for each in (model, packed)]
+    differences = np.abs(np.concatenate(found[0]) - np.concatenate(found[1]))
+    mean, limit = float(differences.mean()), ROUNDED[0] * (1 if sample.references else DRAWN)
+    console.detail(f"{quantization}: log-probabilities differ by {mean:.2g} a token on {len(sample.sources)} {sample.name}")
+    if not mean <= limit:
+        raise RunFailed(
+            f"with {quantization} {artifact.path} is not the same model",
+            cause=f"log-probabilities differ by {mean:.2g} nats a token, where {limit:g} is allowed",
+            fix="use --quantization float32",
+        )
 
 
 class TorchScorer:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from learnt import Learnt
 
 from nlpcli import artifacts
 from nlpcli.cluster import connection, pool
@@ -23,6 +24,7 @@ from nlpcli.cluster.connection import check_address, joined
 from nlpcli.cluster.folders import send
 from nlpcli.cluster.pool import Pool, cluster_map
 from nlpcli.corpus import decode
+from nlpcli.decoding.translate import translate
 from nlpcli.errors import BadInput, RunFailed, Unavailable, UsageError
 from nlpcli.tokenization.encode import encode_dataset
 
@@ -188,18 +190,8 @@ def test_through_a_client_a_dataset_is_the_same(
     assert_same(Path("set"), tiny_dataset)
 
 
-@on_ray
-@pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("what", ["worker", "node"])  # the node last: it does not come back
-def test_a_dataset_is_the_same_when_a_worker_or_a_node_is_killed_meanwhile(
-    what: str,
-    nodes: Any,
-    tiny_corpus: Path,
-    tiny_tokenizer: Path,
-    tiny_dataset: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def kill_one(what: str, nodes: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have a worker, or the second node, killed while it has an item; return where to find its name afterwards."""
     killed: list[str] = []
 
     def hand_out_and_kill(self: Pool[Any, Any], waiting: Any, hand_out: Any = Pool._hand_out) -> None:
@@ -223,6 +215,37 @@ def test_a_dataset_is_the_same_when_a_worker_or_a_node_is_killed_meanwhile(
                 os.kill(pid, signal.SIGKILL)
 
     monkeypatch.setattr(Pool, "_hand_out", hand_out_and_kill)
+    return killed
+
+
+@on_ray
+def test_a_translation_is_the_same_when_a_worker_is_killed_meanwhile(
+    nodes: Any, learnt: Learnt, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("in.ko").write_text("".join(f"{line} {i}\n\n" for i in range(20) for line in learnt.src), "utf-8")
+    fixed: dict[str, Any] = {"model": learnt.path, "files": [Path("in.ko")], "engine": "torch", "batch_tokens": 200}
+    translate(out=Path("alone.en"), issues=Path("alone.jsonl"), workers=1, **fixed)
+    killed = kill_one("worker", nodes, monkeypatch)
+    translate(out=Path("together.en"), issues=Path("together.jsonl"), cluster=nodes.address, **fixed)
+    assert Path("together.en").read_bytes() == Path("alone.en").read_bytes()
+    assert Path("together.jsonl").read_bytes() == Path("alone.jsonl").read_bytes()
+    assert len(killed) == 1
+    assert f"warning: cluster: the worker on {killed[0]} was lost, batch " in capfd.readouterr().err
+
+
+@on_ray
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("what", ["worker", "node"])  # the node last: it does not come back
+def test_a_dataset_is_the_same_when_a_worker_or_a_node_is_killed_meanwhile(
+    what: str,
+    nodes: Any,
+    tiny_corpus: Path,
+    tiny_tokenizer: Path,
+    tiny_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    killed = kill_one(what, nodes, monkeypatch)
     encode_dataset(data=str(tiny_corpus), tokenizer=tiny_tokenizer, out=Path("set"), cluster=nodes.address)
     assert_same(Path("set"), tiny_dataset)
     assert len(killed) == 1

@@ -58,8 +58,8 @@ LEARNED = {"positions": "learned", "max_positions": 300, "activation": "gelu", "
     ("to", "settings"),
     [  # the others take longer to trace
         *(("torchscript", settings) for settings in (ALIBI, ROTARY, LEARNED)),
-        pytest.param("onnx", ALIBI | ROTARY | {"positions": "alibi"}, marks=pytest.mark.slow),
-        pytest.param("torch-export", ALIBI | ROTARY | {"positions": "rotary"}, marks=pytest.mark.slow),
+        pytest.param("onnx", ALIBI | ROTARY | {"positions": "alibi"}, marks=pytest.mark.thorough),
+        pytest.param("torch-export", ALIBI | ROTARY | {"positions": "rotary"}, marks=pytest.mark.thorough),
     ],
 )
 def test_graphs_hold_every_transformer(transformer: Make, to: Any, settings: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ def test_graphs_hold_every_transformer(transformer: Make, to: Any, settings: dic
     assert result.equal == 1.0
 
 
-@pytest.mark.parametrize("to", ["onnx", "torchscript", "torch-export"])
+@pytest.mark.parametrize("to", [pytest.param("onnx", marks=pytest.mark.thorough), "torchscript", "torch-export"])
 def test_graphs_have_free_lengths(transformer: Make, to: str) -> None:
     artifact = transformer(validation=6)
     nlpcli.export_model(model=artifact.path, to=to, out=OUT)

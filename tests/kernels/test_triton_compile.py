@@ -18,8 +18,11 @@ TENSOR_CORES = {80: {"HMMA"}, 90: {"HGMMA"}, 100: {"HMMA", "UTCHMMA"}}
 WITHOUT_PRODUCTS = {"prepare", "combine"}
 
 
+THOROUGH = pytest.mark.thorough
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", [80, 90, 100])
+@pytest.mark.parametrize("arch", [pytest.param(80, marks=THOROUGH), 90, pytest.param(100, marks=THOROUGH)])
 def test_tiles_fit_the_gpu(arch: int, tmp_path: Path) -> None:
     """No register is spilled, shared memory suffices, and products run on tensor cores."""
     surroundings = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}

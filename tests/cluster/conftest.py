@@ -1,0 +1,3 @@
+from learnt import learnt
+
+__all__ = ["learnt"]
