@@ -27,7 +27,7 @@ from nlpcli.decoding.load import load_translator, longest_input
 from nlpcli.decoding.settings import EngineSettings, FileSettings, SearchSettings, TextSettings
 from nlpcli.decoding.translator import Hint, Translation, Translator, too_long_error
 from nlpcli.decoding.windows import Window, cut, parse_shard, read_hints
-from nlpcli.errors import NlpcliError, OutputExists, UsageError, first_five
+from nlpcli.errors import Interrupted, NlpcliError, OutputExists, UsageError, first_five
 from nlpcli.tokenization.tokenizer import Tokenizer
 
 NAMED = 5  # lines with an issue that are named on stderr
@@ -72,7 +72,13 @@ class Work:
             done = job.state.segments
             if resuming:
                 console.info(f"going on with {folder}: {done:,} of {sum(i.segments for i in facts.inputs):,} lines are done")
-            _JobWriter(self, job, facts).run()
+            try:
+                _JobWriter(self, job, facts).run()
+            except Interrupted as e:
+                kept = f"{job.state.segments:,} of {sum(i.segments for i in facts.inputs):,} lines are kept"
+                raise Interrupted(
+                    f"interrupted; {kept} in {folder}", signum=e.exit_code - 128, fix="the same command goes on from there"
+                ) from None
             job.finish()
         return job.state.tally, done
 

@@ -211,23 +211,48 @@ def test_shards_put_together_are_the_whole(learnt: Learnt, parts: int) -> None:
     assert joined == Path("whole.en").read_bytes()
 
 
+def command_in_small_windows(learnt: Learnt) -> list[str]:
+    small = "from nlpcli.decoding import work; work.FILE_WINDOW = 5"
+    script = f"import sys; {small}; from nlpcli.cli.main import main; sys.exit(main())"
+    options = ["--model", str(learnt.path), "--issues", "issues.jsonl", "--workers", "2", "--engine", "torch"]
+    return [sys.executable, "-c", script, "translate", "in.ko", "--out", "out.en", *options]
+
+
+def wait_for_progress(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the command has noted one more window, or ended."""
+    journal = Path("out.en.job/journal.jsonl")
+    known = journal.stat().st_size if journal.exists() else 0
+    while process.poll() is None and (not journal.exists() or journal.stat().st_size <= known):
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_a_word_and_it_goes_on(learnt: Learnt, signum: signal.Signals, status: int) -> None:
+    Path("in.ko").write_text(text(learnt, 400), "utf-8")
+    process = subprocess.Popen(command_in_small_windows(learnt), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_progress(process)
+    process.send_signal(signum)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (status, b""), stderr.decode()
+    assert b"of 400 lines are kept in out.en.job\n  fix: the same command goes on from there" in stderr
+    assert not Path("out.en").exists()
+    done = job_status(Path("out.en.job")).lines_done
+    assert done > 0
+    assert run(learnt, [Path("in.ko")], Path("out.en"), issues=Path("issues.jsonl")).resumed == done
+    run(learnt, [Path("in.ko")], Path("whole.en"))
+    assert Path("out.en").read_bytes() == Path("whole.en").read_bytes()
+
+
 @pytest.mark.slow
 def test_a_killed_command_goes_on(learnt: Learnt) -> None:
     Path("in.ko").write_text(text(learnt, 400), "utf-8")
     run(learnt, [Path("in.ko")], Path("whole.en"), issues=Path("whole.jsonl"))
-    script = (
-        "import sys; from nlpcli.decoding import work; work.FILE_WINDOW = 5; from nlpcli.cli.main import main; sys.exit(main())"
-    )
-    command = [sys.executable, "-c", script, "translate", "--model", str(learnt.path), "in.ko", "--out", "out.en"]
-    command += ["--issues", "issues.jsonl", "--workers", "2", "--engine", "torch"]
     killed = 0
     while not Path("out.en").exists():
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if killed < 4:
-            journal, known = Path("out.en.job/journal.jsonl"), 0
-            known = journal.stat().st_size if journal.exists() else 0
-            while process.poll() is None and (not journal.exists() or journal.stat().st_size <= known):
-                time.sleep(0.002)
+        process = subprocess.Popen(command_in_small_windows(learnt), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if killed < 3:
+            wait_for_progress(process)
             time.sleep(random.random() * 0.05)
             process.send_signal(signal.SIGKILL)
             killed += 1

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from nlpcli import console
 from nlpcli.decoding import translator, work
 from nlpcli.decoding.translate import Translated
 from nlpcli.decoding.translate import translate as run
-from nlpcli.errors import BadInput, OutputExists, UsageError
+from nlpcli.errors import BadInput, GateFailed, OutputExists, UsageError
 
 
 def translate(*, model: Path, file: Path = Path("-"), **options: Any) -> Translated:
@@ -181,3 +182,89 @@ def test_a_bad_line_leaves_the_old_translation(learnt: Learnt, monkeypatch: pyte
         translate(model=learnt.path, out=out, force=True)
     assert out.read_text("utf-8") == "old\n"
     assert folder() == ["out.en"]
+
+
+def test_strict_is_a_gate_behind_the_output(learnt: Learnt) -> None:
+    long = " ".join(learnt.src)
+    file = write("in.ko", [learnt.src[0], "", long])
+    options: dict[str, Any] = {"max_input_tokens": 20, "issues": Path("issues.jsonl"), "strict": True}
+    with pytest.raises(GateFailed, match="split") as caught:
+        translate(model=learnt.path, file=file, out=Path("out.en"), **options)
+    assert caught.value.exit_code == 8
+    assert caught.value.data.lines == 3
+    assert len(Path("out.en").read_text("utf-8").split("\n")) == 4
+    rows = [json.loads(line) for line in Path("issues.jsonl").read_text("utf-8").split("\n")[:-1]]
+    found = [row for row in rows if row["issue"] == "split"]
+    assert [(row["file"], row["line"], row["source"]) for row in found] == [("in.ko", 3, long)]
+    assert "parts" in found[0]["detail"]
+
+
+def test_without_issues_strict_passes(learnt: Learnt) -> None:
+    assert translate(model=learnt.path, file=write("in.ko", learnt.src), out=Path("out.en"), strict=True).issues == {}
+
+
+def test_lines_that_are_too_long_are_all_named_before_the_work(learnt: Learnt) -> None:
+    file = write("in.ko", [learnt.src[0], " ".join(learnt.src), "", " ".join(learnt.src)])
+    with pytest.raises(BadInput, match=r"line\(s\) 2, 4 are too long"):
+        translate(model=learnt.path, file=file, out=Path("out.en"), on_long="error", max_input_tokens=20)
+    assert folder() == ["in.ko"]
+
+
+def test_files_of_several_formats_go_to_a_folder(learnt: Learnt) -> None:
+    write("a.ko", learnt.src[:2])
+    write("rows.tsv", ["ko\tn", f"{learnt.src[2]}\t1"])
+    write("film.srt", ["1", "00:00:01,000 --> 00:00:02,000", f"<i>{learnt.src[3]}</i>"])
+    result = run(
+        model=learnt.path, files=[Path("a.ko"), Path("*.tsv"), Path("film.srt")], out=Path("out"), workers=1, keep_tags=True
+    )
+    assert (result.files, result.lines) == (3, 4)
+    assert Path("out/a.en").read_text("utf-8").split("\n")[:-1] == learnt.tgt[:2]
+    assert Path("out/rows.en.tsv").read_text("utf-8") == f"ko\tn\n{learnt.tgt[2]}\t1\n"
+    assert Path("out/film.en.srt").read_text("utf-8").split("\n")[2] == f"<i>{learnt.tgt[3]}</i>"
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.en", "film.en.srt", "rows.en.tsv"]
+
+
+def test_tags_and_placeholders_come_out_once_each(learnt: Learnt) -> None:
+    lines = [f"<b>{learnt.src[0]}</b> {{name}}", "<br/>", f"{learnt.src[1]} &amp;"]
+    translate(model=learnt.path, file=write("in.ko", lines), out=Path("out.en"), keep_tags=True)
+    first, second, third = Path("out.en").read_text("utf-8").split("\n")[:-1]
+    assert all(first.count(mark) == 1 for mark in ("<b>", "</b>", "{name}"))
+    assert second == "<br/>"
+    assert learnt.tgt[1].split()[0] in third
+
+
+def test_words_of_a_file_are_never_written(learnt: Learnt) -> None:
+    word = learnt.tgt[0].split()[0]
+    options: dict[str, Any] = {"suppress_words": write("never.txt", [word])}
+    translate(model=learnt.path, file=write("in.ko", learnt.src[:1]), out=Path("out.en"), **options)
+    assert word not in Path("out.en").read_text("utf-8").split()
+
+
+def test_a_glossary_is_kept_or_its_absence_is_an_issue(learnt: Learnt) -> None:
+    term = learnt.src[0].split()[0].strip(",.")
+    options: dict[str, Any] = {"glossary": write("terms.tsv", [f"{term}\tXyzzy"]), "issues": Path("issues.jsonl")}
+    result = translate(model=learnt.path, file=write("in.ko", learnt.src), out=Path("out.en"), **options)
+    first, *others = Path("out.en").read_text("utf-8").split("\n")[:-1]
+    assert bool(re.search(r"\bXyzzy\b", first)) != ("glossary" in result.issues)
+    assert others == learnt.tgt[1:]
+
+
+def test_prefixes_and_required_words_go_with_their_lines(learnt: Learnt) -> None:
+    begin = learnt.tgt[1].split()[0]
+    options: dict[str, Any] = {"prefixes": write("begin.txt", [begin, ""])}
+    translate(model=learnt.path, file=write("in.ko", learnt.src[:2]), out=Path("out.en"), **options)
+    first, second = Path("out.en").read_text("utf-8").split("\n")[:-1]
+    assert first.startswith(begin)
+    assert second == learnt.tgt[1]
+    with pytest.raises(BadInput, match=r"begin\.txt has 2 lines, and the input 3"):
+        translate(model=learnt.path, file=write("in.ko", learnt.src[:3]), out=Path("other.en"), **options)
+
+
+def test_mbr_takes_one_of_its_samples_and_a_seed_repeats_it(learnt: Learnt) -> None:
+    file = write("in.ko", learnt.src)
+    found = []
+    for name in ("a", "b"):
+        translate(model=learnt.path, file=file, out=Path(name), mbr=6, seed=3)
+        found.append(Path(name).read_text("utf-8"))
+    assert found[0] == found[1]
+    assert sum(a == b for a, b in zip(found[0].split("\n"), learnt.tgt)) >= 6  # it is sure of what it knows
