@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ from nlpcli.tokenization.cut import by_token_budget
 from nlpcli.tokenization.tokenizer import EOS, UNK, Tokenizer, normalized
 
 LENGTH_FACTOR, LENGTH_EXTRA = 2, 20  # a translation may have this many tokens a source token, and so many more
+LENGTH_STEP = 16  # source tokens, rounded up to a multiple of this
 
 
 class Hint(NamedTuple):
@@ -69,7 +71,8 @@ class _Unit:
 
     @property
     def limit(self) -> int:
-        return LENGTH_FACTOR * len(self.ids) + LENGTH_EXTRA
+        """The most tokens of the translation; the same for sources of about the same length, which make a batch."""
+        return LENGTH_FACTOR * -(-len(self.ids) // LENGTH_STEP) * LENGTH_STEP + LENGTH_EXTRA
 
 
 @dataclass
@@ -196,8 +199,12 @@ class Translator:
                 self._add_long(units, planned[i], texts[i], ids, hint)
         ordered = sorted((unit for same in units.values() for unit in same.values()), key=lambda unit: -len(unit.ids))
         budget = max(1, self.batch_tokens // max(self.search.beam_size, self.search.mbr))
-        cut = by_token_budget(range(len(ordered)), [len(unit.ids) for unit in ordered], budget)
-        return _Window(planned, [[ordered[row] for row in rows] for rows in cut])
+        batches = []
+        for _, alike in groupby(ordered, key=lambda unit: unit.limit):  # an engine may have one limit for a batch
+            group = list(alike)
+            cut = by_token_budget(range(len(group)), [len(unit.ids) for unit in group], budget)
+            batches += [[group[row] for row in rows] for rows in cut]
+        return _Window(planned, batches)
 
     def _add_long(self, units: _Units, line: _Line, text: str, ids: Ids, hint: Hint) -> None:
         """Do with a line that is too long what was asked for."""
