@@ -46,7 +46,9 @@ class Autotuned:
     trials: list[Trial] = field(default_factory=list)
 
 
-def autotune(*, model: Path | Sequence[Path], files: Sequence[Path], out: Path | None = None, **settings: Any) -> Autotuned:
+def autotune(
+    *, model: Path | Sequence[Path], files: Sequence[Path], out: Path | str | None = None, **settings: Any
+) -> Autotuned:
     """Measure engines, number formats, sizes of batches and numbers of threads, one after the other, on the first lines of the
     first file; each is the best found before with one thing changed.
 

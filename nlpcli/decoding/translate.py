@@ -47,7 +47,7 @@ def translate(
     *,
     model: Path | Sequence[Path],
     files: Sequence[Path] = (STREAM,),
-    out: Path | None = None,
+    out: Path | str | None = None,
     force: bool = False,
     **settings: Any,
 ) -> Translated:

@@ -268,3 +268,10 @@ def test_mbr_takes_one_of_its_samples_and_a_seed_repeats_it(learnt: Learnt) -> N
         found.append(Path(name).read_text("utf-8"))
     assert found[0] == found[1]
     assert sum(a == b for a, b in zip(found[0].split("\n"), learnt.tgt)) >= 6  # it is sure of what it knows
+
+
+def test_a_folder_may_be_named_by_its_slash(learnt: Learnt) -> None:
+    write("a.ko", learnt.src[:2])
+    run(model=learnt.path, files=[Path("a.ko")], out="out/", workers=1)
+    assert Path("out/a.en").read_text("utf-8").split("\n")[:-1] == learnt.tgt[:2]
+    assert folder() == ["a.ko", "out"]
