@@ -21,6 +21,6 @@ def test_a_model_that_stays_itself_is_loaded(transformer: Make, quantization: Qu
 def test_a_model_that_becomes_another_is_refused(transformer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "ROUNDED", (1e-9, 1.0))
     model = transformer(stirred=GENTLY)
-    with pytest.raises(RunFailed, match="with int8 .* is not the same model") as caught:
+    with pytest.raises(RunFailed, match=r"with int8 .* is not the same model") as caught:
         load_translator([model], engine=EngineSettings(engine="torch", workers=1, quantization="int8"))
     assert caught.value.fix == "use --quantization float32"
