@@ -26,9 +26,9 @@ ROWS: tuple[tuple[str, str, str, str, str, float], ...] = (  # name, scores, spl
     ("nsmc transformer", "nsmc-transformer-scores", "test", "accuracy", "self-attentive network", 86.37),
     ("nsmc, the best", "nsmc-rnn-best-scores", "test", "accuracy", "self-attentive network", 86.37),
     ("mr cnn, ten folds", "mr/fold-*/cnn-word-scores", "test", "accuracy", "Kim 2014, CNN-rand", 76.1),
-    ("ko-en seq2seq", "ko-en/seq2seq-scores", "test", "BLEU", "", 0.0),
-    ("ko-en attention", "ko-en/attention-scores", "test", "BLEU", "", 0.0),
-    ("ko-en transformer", "ko-en/transformer-scores", "test", "BLEU", "", 0.0),
+    ("ko-en seq2seq", "ko-en/seq2seq-ladder", "test", "BLEU", "", 0.0),
+    ("ko-en attention", "ko-en/attention-ladder", "test", "BLEU", "", 0.0),
+    ("ko-en transformer", "ko-en/transformer-ladder", "test", "BLEU", "", 0.0),
 )
 NATS = ("tinyshakespeare",)  # scores published as the logarithm of the perplexity
 
