@@ -67,7 +67,10 @@ def test_graphs_hold_every_transformer(transformer: Make, to: Any, settings: dic
     assert result.equal == 1.0
 
 
-@pytest.mark.parametrize("to", [pytest.param("onnx", marks=pytest.mark.thorough), "torchscript", "torch-export"])
+@pytest.mark.parametrize(
+    "to",
+    [pytest.param("onnx", marks=pytest.mark.thorough), "torchscript", pytest.param("torch-export", marks=pytest.mark.thorough)],
+)
 def test_graphs_have_free_lengths(transformer: Make, to: str) -> None:
     artifact = transformer(validation=6)
     nlpcli.export_model(model=artifact.path, to=to, out=OUT)
