@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Iterable, Iterator, NamedTuple, Sequence
+from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
@@ -138,6 +138,7 @@ class Translator:
         self.search, self.glossary = search, glossary
         self.on_long, self.max_input_tokens, self.batch_tokens = on_long, max_input_tokens, batch_tokens
         self.keep_tags, self.attention = keep_tags, attention
+        self.on_batch: Callable[[int], None] | None = None  # is told how many texts of a window have come, for the progress
         self.suppressed = tokenizer.encode(suppressed, tgt) if suppressed else []
 
     def translate(self, lines: Sequence[str], hints: Sequence[Hint] = ()) -> list[Translation]:
@@ -164,6 +165,8 @@ class Translator:
             window = waiting[0]
             self._answer(window.batches[window.answered], found)
             window.answered += 1
+            if self.on_batch:
+                self.on_batch(len(found))
             yield from self._done(waiting)
         yield from self._done(waiting)
 

@@ -249,13 +249,15 @@ class _JobWriter:
         translator = self.work.translator() if self._left() else None
         try:
             with console.Progress("translate", total, "lines", state.segments) as progress:
+                if translator:  # a window may take minutes; its texts are about as many as its lines
+                    translator.on_batch = lambda texts: progress.update(min(progress.done + texts, total))
                 for window, translations in self.work.translated(translator, self._left_windows()) if translator else ():
                     self._publish_until(window.file)
                     text, rows = self.work.written(window, translations, state.tally)
                     state.segments += len(translations)
                     state.window, state.seconds = window.number + 1, before + monotonic() - started
                     self._write(text, rows)
-                    progress.update(state.segments)
+                    progress.update(state.segments)  # blank and equal lines, and lines in parts, have made it inexact
             self._publish_until(len(self.inputs))
             if self.issues:
                 self.issues.publish()

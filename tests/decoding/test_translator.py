@@ -296,3 +296,11 @@ def test_an_engine_says_what_it_cannot_do(learnt: Learnt) -> None:
 def test_an_ensemble_of_a_model_with_itself_is_the_model(learnt: Learnt) -> None:
     twice = load_translator([learnt.path, learnt.path], engine=ALONE)
     assert texts(twice, learnt.src) == learnt.tgt
+
+
+def test_every_batch_is_told_of_as_it_comes(loaded: Translator, learnt: Learnt) -> None:
+    translator, told = with_options(loaded, batch_tokens=20), list[int]()
+    translator.on_batch = told.append
+    translator.translate([*learnt.src, "", learnt.src[0]])
+    assert sum(told) == 8
+    assert len(told) > 1
