@@ -16,7 +16,7 @@ TRAIN   ?= --config pipelines/ko-en.toml
 METRIC  ?= BLEU
 
 SCORES := $(MODELS:%=$(WORK)/%-ladder/manifest.json)
-KO_EN  = $(MAKE) --no-print-directory -f pipelines/ko-en.mk DATA=$(DATA) SRC=$(SRC) TGT=$(TGT) WORK=$(WORK) \
+KO_EN  = $(MAKE) --no-print-directory -f $(dir $(firstword $(MAKEFILE_LIST)))ko-en.mk DATA=$(DATA) SRC=$(SRC) TGT=$(TGT) WORK=$(WORK) \
   MINUTES=$(MINUTES) TRAIN='$(TRAIN)'
 
 .DELETE_ON_ERROR:
