@@ -168,6 +168,11 @@ def _read_journal(folder: Path) -> tuple[State, int]:
     return state, size
 
 
+def has_begun(folder: Path) -> bool:
+    """Tell whether anything of a job is done."""
+    return _read_journal(folder)[1] > 0
+
+
 def check_same(folder: Path, now: JobFacts) -> None:
     """Refuse to go on with a job that was begun with something else.
 

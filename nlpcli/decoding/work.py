@@ -21,13 +21,13 @@ from nlpcli.decoding.formats.choose import choose_format
 from nlpcli.decoding.formats.outputs import STREAM, Pair
 from nlpcli.decoding.formats.partial import PARTIAL, PartialOutput
 from nlpcli.decoding.issues import Issue, issue_rows
-from nlpcli.decoding.job import ENDING, InputFacts, Job, JobFacts, Tally, check_same
+from nlpcli.decoding.job import ENDING, InputFacts, Job, JobFacts, Tally, check_same, has_begun
 from nlpcli.decoding.lines import FILE_WINDOW, STREAM_WINDOW
 from nlpcli.decoding.load import load_translator, longest_input
 from nlpcli.decoding.settings import EngineSettings, FileSettings, SearchSettings, TextSettings
 from nlpcli.decoding.translator import Hint, Translation, Translator, too_long_error
 from nlpcli.decoding.windows import Window, cut, parse_shard, read_hints
-from nlpcli.errors import Interrupted, NlpcliError, OutputExists, UsageError, first_five
+from nlpcli.errors import BadInput, Interrupted, NlpcliError, OutputExists, UsageError, first_five
 from nlpcli.tokenization.tokenizer import Tokenizer
 
 NAMED = 5  # lines with an issue that are named on stderr
@@ -86,7 +86,8 @@ class Work:
         """Translate to stdout, or from stdin; each window is flushed before the next is read."""
         file, tally = self.settings.file, Tally()
         targets = [pair.target for pair in self.pairs if pair.target != STREAM]
-        self._refuse_existing([path for path in targets if path.is_file()] if not force else [])
+        if not force:
+            self._refuse_existing(targets)
         size = 1 if file.interactive else STREAM_WINDOW if self.pairs[0].source == STREAM else FILE_WINDOW
         hints = self.hints(None)
         for number, pair in enumerate(self.pairs):  # a bad line in a file ends it here, before the work
@@ -122,7 +123,12 @@ class Work:
         asks = self.settings.text.prefixes or self.settings.text.require_words
         for number, window in enumerate(cut(records, size), first):
             count = sum(len(record.segments) for record in window)
-            yield Window(file, number, window, list(islice(hints, count)) if asks else ())
+            own = list(islice(hints, count)) if asks else []
+            if asks and len(own) < count:
+                raise BadInput(
+                    "--prefixes or --require-words has fewer lines than the input", fix="give the file one line for each"
+                )
+            yield Window(file, number, window, own)
 
     def hints(self, segments: int | None) -> Iterator[Hint]:
         return read_hints(self.settings.text.prefixes, self.settings.text.require_words, segments)
@@ -197,11 +203,12 @@ class Work:
             raise OutputExists(f"{first_five(there)} already exists", fix="choose another --out, or add --force to replace it")
 
     def _continues(self, folder: Path, facts: JobFacts, force: bool) -> bool:
-        """Tell whether this is the command that began a job; with `force`, another job is removed with what it has written."""
+        """Tell whether this is the command that began a job; another job is removed with what it has written, if `force` says
+        so or nothing is done of it."""
         try:
             check_same(folder, facts)
         except NlpcliError:
-            if not force:
+            if not force and has_begun(folder):
                 raise
             with closing(Job(folder, facts)):  # nobody else is at work on it
                 for pair in self.pairs:
@@ -226,8 +233,8 @@ class Work:
             problems.append("--context document needs documents: JSON Lines with a list of segments a line")
         if file.interactive and not from_stdin:
             problems.append("--interactive is for stdin")
-        if file.shard and from_stdin:
-            problems.append("--shard needs a file")
+        if file.shard and (from_stdin or self.pairs[0].target == STREAM):
+            problems.append("--shard needs a file and --out")
         if problems:
             raise UsageError("these settings cannot work", cause="; ".join(problems), fix="change the options named")
 

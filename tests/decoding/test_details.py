@@ -59,6 +59,7 @@ def test_rows_hold_alignment_and_attention_when_asked_for(learnt: Learnt) -> Non
     [
         ({"alignment": True}, "--alignment and --attention need --details"),
         ({"interactive": True}, "--interactive is for stdin"),
+        ({"shard": "1/2", "out": None}, "--shard needs a file and --out"),
         ({"context": "document"}, "--context document needs documents"),
         ({"n_best": 3}, "--n-best 3 needs --beam-size 3"),
         ({"diverse_groups": 2, "beam_size": 3}, "does not divide"),
@@ -72,6 +73,6 @@ def test_settings_that_cannot_work_are_refused_before_the_work(
 ) -> None:
     Path("in.ko").write_text("가\n", "utf-8")
     with pytest.raises(UsageError) as caught:
-        translate(model=learnt.path, files=[Path("in.ko")], out=Path("out.en"), **options)
+        translate(model=learnt.path, files=[Path("in.ko")], **{"out": Path("out.en"), **options})  # type: ignore[arg-type]
     assert message in caught.value.message + caught.value.cause
     assert not Path("out.en").exists()

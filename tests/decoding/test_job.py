@@ -19,7 +19,7 @@ from nlpcli.decoding import work
 from nlpcli.decoding.formats.partial import PartialOutput
 from nlpcli.decoding.job import Job, JobFacts, State, job_status
 from nlpcli.decoding.translate import translate
-from nlpcli.errors import BadInput, OutputExists, RunFailed
+from nlpcli.errors import BadInput, OutputExists, RunFailed, UsageError
 
 WINDOW = 5
 
@@ -142,6 +142,15 @@ def test_other_settings_are_named(learnt: Learnt, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(OutputExists, match="other settings") as caught:
         run(learnt, [Path("in.ko")], Path("out.en"), beam_size=3)
     assert "--beam-size was 1" in caught.value.cause
+
+
+def test_a_job_of_which_nothing_is_done_binds_nobody(learnt: Learnt) -> None:
+    """An option that cannot work must not stand in the way of the one that can."""
+    Path("in.ko").write_text(text(learnt, 7), "utf-8")
+    with pytest.raises(UsageError, match="ctranslate2 cannot do this"):
+        translate(model=learnt.path, files=[Path("in.ko")], out=Path("out.en"), engine="ctranslate2")
+    assert run(learnt, [Path("in.ko")], Path("out.en")).lines == 7
+    assert sorted(path.name for path in Path().iterdir()) == ["in.ko", "out.en"]
 
 
 def test_the_number_of_workers_may_change(learnt: Learnt, monkeypatch: pytest.MonkeyPatch) -> None:

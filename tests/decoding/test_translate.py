@@ -275,3 +275,19 @@ def test_a_folder_may_be_named_by_its_slash(learnt: Learnt) -> None:
     run(model=learnt.path, files=[Path("a.ko")], out="out/", workers=1)
     assert Path("out/a.en").read_text("utf-8").split("\n")[:-1] == learnt.tgt[:2]
     assert folder() == ["a.ko", "out"]
+
+
+def test_fewer_hints_than_lines_of_a_stream_are_an_error(learnt: Learnt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO("".join(f"{s}\n" for s in learnt.src).encode())))
+    with pytest.raises(BadInput, match="fewer lines than the input"):
+        translate(model=learnt.path, out=Path("out.en"), prefixes=write("begin.txt", ["It"]))
+    assert folder() == ["begin.txt"]
+
+
+def test_force_replaces_the_issues_of_a_stream_too(learnt: Learnt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
+    options: dict[str, Any] = {"out": Path("out.en"), "issues": write("issues.jsonl", ["old"])}
+    with pytest.raises(OutputExists, match=r"issues\.jsonl already exists"):
+        translate(model=learnt.path, **options)
+    translate(model=learnt.path, force=True, **options)
+    assert Path("issues.jsonl").read_bytes() == b""
