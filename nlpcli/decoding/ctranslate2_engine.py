@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from nlpcli.decoding.engine import Engine, Hypothesis, Ids, Request
-from nlpcli.decoding.settings import LengthPenaltyForm, Quantization, SearchSettings
+from nlpcli.decoding.settings import Quantization, SearchSettings
 from nlpcli.errors import ArtifactError, BadInput, Unavailable
 
 
@@ -200,7 +200,7 @@ class CTranslate2Engine(Engine):
         hypotheses = []
         for tokens, logprob in found:
             cut = bool(tokens) and tokens[-1] != self._eos  # of a source that is EOS alone, CTranslate2 makes nothing
-            norm = length_norm(max(len(tokens), 1), settings.length_penalty, settings.length_penalty_form)
+            norm = settings.length_norm(max(len(tokens), 1))
             ids = list(map(self._tgt_id, tokens if cut else tokens[:-1]))
             hypotheses.append(Hypothesis(ids, (logprob + begun) / norm, cut))
         return sorted(hypotheses, key=lambda h: -h.score) if len(hypotheses) > 1 else hypotheses
@@ -237,11 +237,6 @@ def lacks(settings: SearchSettings, request: Request) -> str:
         (len(request.required) > 0, "words that must stand in a translation"),
     ]
     return ", ".join(what for is_asked, what in missing if is_asked)
-
-
-def length_norm(length: int, alpha: float, form: LengthPenaltyForm) -> float:
-    """Return what a log-probability is divided by, as `penalties.py` does, which loads torch."""
-    return float(((5 + length) / 6 if form == "wu" else length) ** alpha)
 
 
 def _power(settings: SearchSettings, longest: int) -> float:

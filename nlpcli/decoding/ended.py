@@ -6,7 +6,6 @@ A unit is what is searched on its own: a sentence, or one of its diverse groups.
 from __future__ import annotations
 
 from nlpcli.decoding.engine import Hypothesis, Ids
-from nlpcli.decoding.penalties import length_norm
 from nlpcli.decoding.settings import SearchSettings
 
 NEVER = float("-inf")
@@ -25,14 +24,14 @@ class Ended:
         self.beams, self.kept, self.settings = beams, min(s.n_best, beams), s
         self.found: list[list[Hypothesis]] = [[] for _ in limits]
         # whatever a live hypothesis still writes, its log-probability falls and is divided by no more than this
-        self.most = [length_norm(limit, s.length_penalty, s.length_penalty_form) for limit in limits]
+        self.most = [s.length_norm(limit) for limit in limits]
         self.led = [False] * len(limits)
         self.plain = s.length_penalty == 0 and s.coverage_penalty == 0
 
     def add(self, unit: int, ids: Ids, logprob: float, length: int, cut: bool, leads: bool) -> None:
         """Put a hypothesis aside; `length` counts its tokens with EOS, and no live one is better if it `leads`."""
         self.led[unit] |= leads
-        score = logprob / length_norm(length, self.settings.length_penalty, self.settings.length_penalty_form)
+        score = logprob / self.settings.length_norm(length)
         self.found[unit].append(Hypothesis(ids, score, cut))
 
     def over(self, unit: int, best_live: float) -> bool:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from nlpcli.decoding.constraints import Constraints, only, places_of
 from nlpcli.decoding.engine import Hypothesis, Request
-from nlpcli.decoding.penalties import length_norm
 from nlpcli.decoding.settings import SearchSettings
 from nlpcli.decoding.topk import best
 from nlpcli.models.base import TranslationModel
@@ -78,6 +77,6 @@ def write(
 
 def _hypothesis(row: list[int], logprob: float, settings: SearchSettings) -> Hypothesis:
     length = row.index(PAD) if PAD in row else len(row)
-    score = logprob / length_norm(length, settings.length_penalty, settings.length_penalty_form)
+    score = logprob / settings.length_norm(length)
     cut = row[length - 1] != EOS
     return Hypothesis(row[: length - (not cut)], score, cut)

@@ -8,21 +8,13 @@ import torch
 from torch import Tensor
 
 from nlpcli.decoding.engine import Hypothesis
-from nlpcli.decoding.settings import LengthPenaltyForm, SearchSettings
+from nlpcli.decoding.settings import SearchSettings
 from nlpcli.errors import UsageError
 from nlpcli.models.base import TranslationModel
 from nlpcli.tokenization.batches import pad
 from nlpcli.tokenization.tokenizer import BOS, EOS
 
 LEAST = 1e-9  # what a place that was never looked at counts as: its logarithm must be finite
-
-
-def length_norm(length: int, alpha: float, form: LengthPenaltyForm) -> float:
-    """Return what a log-probability is divided by; `length` counts the tokens with EOS.
-
-    "wu" is ((5 + n) / 6)^α (Wu et al. 2016, eq. 14), "marian" is n^α, as in Marian and CTranslate2.
-    """
-    return float(((5 + length) / 6 if form == "wu" else length) ** alpha)
 
 
 @torch.inference_mode()

@@ -62,6 +62,13 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether tokens are drawn."""
         return self.sample or self.mbr > 0
 
+    def length_norm(self, length: int) -> float:
+        """Return what a log-probability is divided by; `length` counts the tokens with EOS.
+
+        "wu" is ((5 + n) / 6)^α (Wu et al. 2016, eq. 14), "marian" is n^α, as in Marian and CTranslate2.
+        """
+        return float(((5 + length) / 6 if self.length_penalty_form == "wu" else length) ** self.length_penalty)
+
 
 class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is done to lines before and after the search."""

@@ -21,6 +21,7 @@ from nlpcli.corpus.tables import read_pairs
 from nlpcli.decoding.engine import Ids, Request
 from nlpcli.decoding.settings import SearchSettings
 from nlpcli.decoding.torch_engine import TorchEngine
+from nlpcli.decoding.translator import LENGTH_EXTRA, LENGTH_FACTOR
 from nlpcli.errors import BadInput, RunFailed
 from nlpcli.evaluation.scores import choose_bleu_tokenizer, score
 from nlpcli.export.support import KEPT, PAIRS, spread
@@ -30,7 +31,6 @@ from nlpcli.tokenization.tokenizer import BOS, EOS, PAD, Tokenizer
 
 BATCH = 32
 LONGEST = 256  # tokens of a pair's longer side; validation text is seldom longer
-LENGTH_FACTOR, LENGTH_EXTRA = 2, 20
 DRAWN_LENGTHS = range(4, 36)
 LIMITS = {"float32": (1e-4, 1e-3)}  # of the mean and of the largest difference of a token's log-probability, in nats
 ROUNDED = (0.05, float("inf"))  # the same of fewer bits, where single improbable tokens may differ by more

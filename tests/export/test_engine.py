@@ -10,9 +10,8 @@ from typing import Any
 import ctranslate2
 import pytest
 
-from nlpcli.decoding.ctranslate2_engine import QUANTIZATIONS, CTranslate2Engine, check_quantization, lacks, length_norm
+from nlpcli.decoding.ctranslate2_engine import QUANTIZATIONS, CTranslate2Engine, check_quantization, lacks
 from nlpcli.decoding.engine import Engine, Hypothesis, Request
-from nlpcli.decoding.penalties import length_norm as length_norm_of_torch
 from nlpcli.decoding.settings import SearchSettings
 from nlpcli.decoding.torch_engine import TorchEngine
 from nlpcli.errors import ArtifactError, BadInput, Unavailable
@@ -140,10 +139,10 @@ def test_long_texts_are_neither_cut_nor_refused(tmp_path: Path, length: int) -> 
     assert found[0][0].ids == ours[0][0].ids
 
 
-def test_the_length_norm_is_the_one_of_pytorch() -> None:
-    for length in (1, 5, 80):
-        for form in ("wu", "marian"):
-            assert length_norm(length, 0.7, form) == length_norm_of_torch(length, 0.7, form)  # type: ignore[arg-type]
+def test_the_length_norm_is_the_one_of_the_papers() -> None:
+    assert SearchSettings(length_penalty=0.5).length_norm(19) == 2.0  # ((5 + 19) / 6)^0.5
+    assert SearchSettings(length_penalty=0.5, length_penalty_form="marian").length_norm(9) == 3.0
+    assert SearchSettings(length_penalty=0.0).length_norm(7) == 1.0
 
 
 def test_a_number_format_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
