@@ -14,9 +14,9 @@ from nlpcli.decoding.engine import Engine, Request
 from nlpcli.decoding.glossary import read_glossary, read_words
 from nlpcli.decoding.settings import EngineName, EngineSettings, SearchSettings, TextSettings, check_search
 from nlpcli.decoding.translator import Translator
+from nlpcli.environment import keep_freed_memory, processors
 from nlpcli.errors import ArtifactError, UsageError
 from nlpcli.models.config import WEIGHTS
-from nlpcli.tokenization.parallel import processors
 from nlpcli.tokenization.tokenizer import Tokenizer
 
 LONGEST = 256  # tokens of a line, for models that do not say how long those of their training were
@@ -125,6 +125,7 @@ def _engine_at(name: EngineName, settings: EngineSettings, models: list[Path]) -
 
 def _engine(name: EngineName, settings: EngineSettings, artifacts: Sequence[Artifact]) -> Engine:
     """Load an engine that works on this machine."""
+    keep_freed_memory()
     if name == "torch":
         return _torch_engine(artifacts, settings)
     from nlpcli.export.cache import ready_engine
