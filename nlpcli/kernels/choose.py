@@ -6,7 +6,6 @@ for short rows on a CPU; `reference` computes all that the others cannot, in mem
 
 from __future__ import annotations
 
-import functools
 from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
@@ -24,6 +23,8 @@ DENSE = 4096  # keys up to which a dense mask is borne: at this length it takes 
 ARCH = (8, 0)  # the oldest GPUs the kernel is made for
 HEAD_SIZES = (8, 256)  # the smallest and the largest head
 TYPES = (torch.float16, torch.bfloat16, torch.float32)
+
+_faults: dict[tuple[torch.device, torch.dtype, int], str] = {}  # of the kernel by device, type and head size; "" if none
 
 
 class Choice(NamedTuple):
@@ -92,10 +93,24 @@ def _sdpa_fault(keys: int, shape: Shape, options: Options, lse: bool) -> str:
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
     """Return why the kernel does not run on a device; nothing if it does. A self-test that fails is said once, as a warning."""
-    return _kernel_fault(device, dtype, head_size)  # torch.compile does not look into this, nor at the cache
+    key = device, dtype, head_size
+    if key not in _faults:  # torch.compile does not look into this, nor at what is kept
+        _faults[key] = _kernel_fault(*key)
+    return _faults[key]
 
 
-@functools.cache
+def has_failed(q: torch.Tensor) -> bool:
+    """Tell whether the kernel has been given up for such tensors."""
+    return bool(_faults) and _faults.get((q.device, q.dtype, q.size(-1)), "") != ""
+
+
+def give_up(q: torch.Tensor, error: Exception) -> None:
+    """Use the kernel no more for such tensors: what its self-test did not try does not compile or start. Said once."""
+    fault = f"it failed after its self-test ({type(error).__name__}: {str(error)[:300]})"
+    _faults[q.device, q.dtype, q.size(-1)] = fault
+    console.warn(f"attention: our kernel is not used from here on: {fault}")
+
+
 def _kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
     if device.type != "cuda":
         return f"the kernel is for NVIDIA GPUs, not for {device.type}"

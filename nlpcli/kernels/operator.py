@@ -6,12 +6,13 @@ The arguments after q, k and v are the fields of `Shape` and `Options` in their 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any, ContextManager
+from typing import Any, Callable, ContextManager, TypeVar
 
 import torch
 from torch import Tensor
 
 from nlpcli.kernels import reference
+from nlpcli.kernels.choose import give_up, has_failed
 from nlpcli.kernels.problem import Options, Shape
 
 FIELDS = (
@@ -20,6 +21,7 @@ FIELDS = (
     "bool deterministic, str precision, str tier"
 )
 SIZE = len(Shape._fields)
+T = TypeVar("T")
 FEW = 16  # queries that one tile of the decoding kernel holds
 
 
@@ -29,14 +31,15 @@ FEW = 16  # queries that one tile of the decoding kernel holds
 def attention(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     """Return the output, like q, and the logarithm of each query's sum of weights; see `problem.py`."""
     shape, options, tier = _read(rest)
-    if tier != "kernel":
-        return reference.forward(q, k, v, shape, options)
-    from nlpcli.kernels import triton_decode, triton_forward
 
-    with _device_of(q):
+    def kernel() -> tuple[Tensor, Tensor]:
+        from nlpcli.kernels import triton_decode, triton_forward
+
         if at_one_place(q, shape, options):
             return triton_decode.decode(q, k, v, shape.k_lengths, options)
         return triton_forward.forward(q, k, v, shape, options)
+
+    return _computed(q, tier, kernel, lambda: reference.forward(q, k, v, shape, options))
 
 
 @attention.register_fake
@@ -56,13 +59,13 @@ def attention_backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of q, k, v and of the relative bias (empty without one)."""
     shape, options, tier = _read(rest)
-    if tier == "kernel":
+
+    def kernel() -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         from nlpcli.kernels import triton_backward
 
-        with _device_of(q):
-            dq, dk, dv, dbias = triton_backward.backward(dout, dlse, q, k, v, out, lse, shape, options)
-    else:
-        dq, dk, dv, dbias = reference.backward(dout, dlse, q, k, v, shape, options)
+        return triton_backward.backward(dout, dlse, q, k, v, out, lse, shape, options)
+
+    dq, dk, dv, dbias = _computed(q, tier, kernel, lambda: reference.backward(dout, dlse, q, k, v, shape, options))
     return dq, dk, dv, q.new_empty(0) if dbias is None else dbias
 
 
@@ -73,6 +76,23 @@ def _(
     bias = rest[SIZE + Options._fields.index("relative_bias")]
     dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape, dtype=_wide(bias))
     return *(torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (q, k, v)), dbias  # type: ignore[return-value]
+
+
+def _computed(q: Tensor, tier: str, kernel: Callable[[], T], instead: Callable[[], T]) -> T:
+    """Compute with the kernel where it is asked for; with the reference where it has failed, now or before.
+
+    Memory that runs out is no failure of the kernel's: the batch is too large.
+    """
+    if tier != "kernel" or has_failed(q):
+        return instead()
+    try:
+        with _device_of(q):
+            return kernel()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as e:  # a compiler that fails raises many kinds
+        give_up(q, e)
+        return instead()
 
 
 def _device_of(q: Tensor) -> ContextManager[Any]:

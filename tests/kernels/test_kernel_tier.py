@@ -49,9 +49,51 @@ def test_a_kernel_that_does_not_compile_is_found_out(monkeypatch: pytest.MonkeyP
 def hopper(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A GPU that is asked for its capability alone."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    choose._kernel_fault.cache_clear()
-    yield monkeypatch
-    choose._kernel_fault.cache_clear()
+    monkeypatch.setattr(choose, "_faults", {})
+    return monkeypatch
+
+
+@pytest.mark.parametrize("part", ["forward", "backward"])
+def test_one_that_fails_in_the_middle_of_training_is_given_up(
+    part: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from nlpcli.kernels import triton_backward, triton_forward
+
+    tries = []
+
+    def broken(*arguments: Any) -> None:
+        tries.append(1)
+        raise RuntimeError("out of registers")
+
+    monkeypatch.setattr(choose, "_faults", {})
+    monkeypatch.setattr(triton_forward if part == "forward" else triton_backward, part, broken)
+    lengths, seed = torch.tensor([20, 7], dtype=torch.int32), torch.tensor([5])
+    options = Options(default_scale(16), causal=True, dropout_p=0.2, seed=seed)
+
+    def gradients(tier: str) -> tuple[Tensor, ...]:
+        qkv = [torch.randn(2, 20, 2, 16, generator=torch.Generator().manual_seed(i)).requires_grad_() for i in range(3)]
+        out, _ = attention(*qkv, *Shape(lengths, lengths), *options, tier)
+        return torch.autograd.grad(out.square().sum(), qkv)
+
+    for found, expected in zip(gradients("kernel"), gradients("reference")):
+        torch.testing.assert_close(found, expected)
+    gradients("kernel")
+    assert len(tries) == 1
+    assert capfd.readouterr().err.count("out of registers") == 1
+
+
+def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpcli.kernels import triton_forward
+
+    def full(*arguments: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(choose, "_faults", {})
+    monkeypatch.setattr(triton_forward, "forward", full)
+    q = torch.randn(1, 20, 2, 16)
+    with pytest.raises(torch.OutOfMemoryError):
+        attention(q, q, q, *Shape(), *Options(default_scale(16)), "kernel")
+    assert not choose.has_failed(q)
 
 
 def on_gpu(keys: int, shape: Shape = Shape(), **options: Any) -> str:
