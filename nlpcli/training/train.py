@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, ContextManager, Literal, NamedTuple
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Artifact
+from nlpcli.artifacts import Artifact, Input
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.devices import pick_device, pick_precision
 from nlpcli.errors import ArtifactError, OutputExists, UsageError
@@ -107,44 +107,66 @@ def train(
         dataset = Dataset.load(_once(fabric, lambda: _dataset(source, out, joint=joint, force=force)))
         _check_tokenizer(dataset, tokenizer)
         resolved = resolve(architecture, dataset, preset, settings, config_source or {})
-        inputs = [dataset.artifact.as_input("dataset", out)]
-        if resolved.training.embeddings:
-            from nlpcli.training.transfer import embedding_inputs
-
-            inputs += embedding_inputs(resolved.training, out)
+        inputs = _inputs(dataset, resolved, out)
+        if resolved.training.batch_tokens == "auto" and resume == "auto" and (tokens := batch_tokens_before(out)):
+            resolved = with_batch_tokens(resolved, tokens)
         if resume == "auto" and artifacts.is_artifact(out) and not find_learning_rate:
-            if resolved.training.batch_tokens == "auto" and (tokens := batch_tokens_before(out)):
-                resolved = with_batch_tokens(resolved, tokens)
             return _already_finished(out, resolved.config, [i.id for i in inputs])
         from nlpcli.training import run as running  # Fabric takes seconds to import; what is refused is refused before
 
         fabric = fabric or running.make_fabric(resolved.training, device, precision)
         if resolved.training.batch_tokens == "auto":
-            tokens = batch_tokens_before(out) if resume == "auto" else None
-            resolved = with_batch_tokens(resolved, tokens or _find_batch_tokens(fabric, dataset, resolved))
+            resolved = with_batch_tokens(resolved, _find_batch_tokens(fabric, dataset, resolved))
         if find_learning_rate:
             return _range_test(running.make_trainer(fabric, dataset, resolved.config, resolved.model, resolved.training))
         if fabric.global_rank:
             running.follow(fabric, artifacts.partial_path(out), dataset, resolved)
-        with artifacts.create(
-            out,
-            "model",
-            command=f"{COMMAND} {architecture}",
-            config=resolved.config,
-            config_source=resolved.sources,
-            inputs=inputs,
-            seed=resolved.training.seed,
-            force=force,
-            keep=True,
-            resume=resume == "auto",
-        ) as draft:
-            return _announced(_result(running.run(fabric, draft, dataset, resolved.model, resolved.training)))
+        return _run(fabric, dataset, resolved, out, inputs, architecture=architecture, force=force, resume=resume == "auto")
 
 
 def default_out(data: str, architecture: str) -> Path:
     """Return where a model goes when `--out` is not given: `work/ko-en/seq2seq`."""
     name = Path(data).name.split(".")[0] or "data"
     return Path("work") / name / architecture
+
+
+def _inputs(dataset: Dataset, resolved: Resolved, out: Path) -> list[Input]:
+    """Return what the model is made from."""
+    inputs = [dataset.artifact.as_input("dataset", out)]
+    if resolved.training.embeddings:
+        from nlpcli.training.transfer import embedding_inputs
+
+        inputs += embedding_inputs(resolved.training, out)
+    return inputs
+
+
+def _run(
+    fabric: Any,
+    dataset: Dataset,
+    resolved: Resolved,
+    out: Path,
+    inputs: list[Input],
+    *,
+    architecture: str,
+    force: bool,
+    resume: bool,
+) -> Trained:
+    """Train, and publish the model at `out`."""
+    from nlpcli.training.run import run
+
+    with artifacts.create(
+        out,
+        "model",
+        command=f"{COMMAND} {architecture}",
+        config=resolved.config,
+        config_source=resolved.sources,
+        inputs=inputs,
+        seed=resolved.training.seed,
+        force=force,
+        keep=True,
+        resume=resume,
+    ) as draft:
+        return _announced(_result(run(fabric, draft, dataset, resolved.model, resolved.training)))
 
 
 def _find_batch_tokens(fabric: Any, dataset: Dataset, resolved: Resolved) -> int:

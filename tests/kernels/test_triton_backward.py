@@ -58,6 +58,16 @@ def test_any_lengths_and_features_in_both_layouts(drawn: tuple[list[int], list[i
     cases.assert_close(found, right, common, torch.float32)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("features", [{}, {"causal": True}, {"window": 70, "alibi_slopes": True}], ids=cases.name)
+@pytest.mark.parametrize("first", [1, 2, 3, *range(65, 129, 16), *range(385, 513, 8)])
+def test_every_length_modulo_128_with_the_tiles_of_a_gpu(first: int, features: dict[str, Any]) -> None:
+    """Eight lengths one after the other, forward and backward; from 385 to 512 every remainder of a tile comes up."""
+    queries = list(range(first, first + 8))
+    p, o = cases.problem(queries, queries[::-1], heads=1, groups=1, size=8), cases.options(8, heads=1, **features)
+    cases.assert_close(cases.packed(p, o), cases.expected(p, o), cases.plain(p, o), torch.float32)
+
+
 @pytest.mark.parametrize("tiles", [Tiles(32, 16, 4, 1), Tiles(16, 64, 4, 1), Tiles(64, 32, 4, 1)], ids=str)
 @pytest.mark.parametrize("reach", [0, 3, 40])
 def test_the_gradient_of_the_bias_whatever_the_tiles(tiles: Tiles, reach: int) -> None:
