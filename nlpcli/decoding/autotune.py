@@ -96,7 +96,7 @@ def _changes(engine: EngineSettings) -> Iterator[dict[str, Any]]:
         yield {"engine": name}
     for quantization in ("int8", "bfloat16", "int8_bfloat16"):
         yield {"quantization": quantization}
-    for tokens in (1024, 2048, 8192, 16384):
+    for tokens in (1024, 2048, 4096, 8192, 16384):
         yield {"batch_tokens": tokens}
     if cores > 1:
         yield {"workers": 1, "threads": cores}

@@ -146,7 +146,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     cluster: Annotated[
         Union[str, None], Meta(description="Work on a Ray cluster (extra [cluster]): local, ray://HOST:PORT or HOST:PORT.")
     ] = None
-    batch_tokens: Annotated[Positive, Meta(description="Tokens a batch, padding and beams included.")] = 4096
+    batch_tokens: Annotated[
+        Union[Positive, None],
+        Meta(description="Tokens a batch, padding and beams included; PyTorch: 4096, CTranslate2: 1024 a beam if not given."),
+    ] = None
     checkpoint: Annotated[Literal["best", "last"], Meta(description="Which weights of the model.")] = "best"
     device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="auto, cpu or cuda.")] = "auto"
 

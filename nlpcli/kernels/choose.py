@@ -90,13 +90,17 @@ def _sdpa_fault(keys: int, shape: Shape, options: Options, lse: bool) -> str:
     return ""
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
     """Return why the kernel does not run on a device; nothing if it does. A self-test that fails is said once, as a warning."""
     key = device, dtype, head_size
-    if key not in _faults:  # torch.compile does not look into this, nor at what is kept
+    if key not in _faults:
         _faults[key] = _kernel_fault(*key)
     return _faults[key]
+
+
+# torch.compile is not to look into it, nor at what is kept. The decorator torch.compiler.assume_constant_result sets this and
+# nothing else, but loads the compiler: a second and more at the start of every command.
+kernel_fault._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def has_failed(q: torch.Tensor) -> bool:

@@ -24,7 +24,7 @@ def test_the_fastest_of_what_was_measured_is_told(learnt: Learnt, monkeypatch: p
     said = [" ".join(trial.options) for trial in found.trials]
     assert any("--quantization int8" in options for options in said)
     assert not any("ctranslate2" in options for options in said)  # the model has recurrent cells
-    assert all("--batch-tokens" in options for options in said)
+    assert any("--batch-tokens" in options for options in said)
 
 
 def test_a_file_without_text_is_refused(learnt: Learnt) -> None:

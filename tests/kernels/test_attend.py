@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -192,3 +194,9 @@ def test_what_does_not_fit_together_is_refused(wrong: dict[str, Any], expected: 
 def test_offsets_that_do_not_fit_are_refused(offsets: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=f"attention: expected .*{expected}"):
         attend(ROWS, ROWS, ROWS, **offsets)
+
+
+def test_the_compiler_is_not_loaded_before_it_is_used() -> None:
+    """It takes a second and more, and each command that computes would pay it."""
+    program = "import sys, nlpcli.models.transformer, nlpcli.decoding.torch_engine; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
