@@ -21,9 +21,9 @@ from nlpcli.decoding.translate import split_settings
 from nlpcli.errors import BadInput, NlpcliError, RunFailed
 from nlpcli.tokenization.parallel import processors
 
-SECONDS = 2.0  # that the first trial takes at least, if the file has as many lines
+SECONDS = 4.0  # that the first trial takes at least, if the file has as many lines
 FIRST_LINES, MOST_LINES = 100, 20_000
-ROUNDS = 3  # of which the fastest counts: other work on the machine only slows down
+ROUNDS = 2  # of which the fastest counts: other work on the machine only slows down
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,9 @@ def _changes(engine: EngineSettings) -> Iterator[dict[str, Any]]:
     """Yield what to try, each on top of the best so far; the first is what was given."""
     cores = processors()
     yield {"workers": engine.workers or cores, "threads": engine.threads}
-    for name in ("ctranslate2", "torch"):
-        yield {"engine": name}
-    for quantization in ("int8", "bfloat16", "int8_bfloat16"):
-        yield {"quantization": quantization}
+    for quantization in ("float32", "int8", "bfloat16", "int8_bfloat16"):  # one engine may gain more by fewer bits
+        for name in ("ctranslate2", "torch"):
+            yield {"engine": name, "quantization": quantization}
     for tokens in (1024, 2048, 4096, 8192, 16384):
         yield {"batch_tokens": tokens}
     if cores > 1:

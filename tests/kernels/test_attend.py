@@ -199,4 +199,4 @@ def test_offsets_that_do_not_fit_are_refused(offsets: dict[str, Any], expected: 
 def test_the_compiler_is_not_loaded_before_it_is_used() -> None:
     """It takes a second and more, and each command that computes would pay it."""
     program = "import sys, nlpcli.models.transformer, nlpcli.decoding.torch_engine; sys.exit('torch._dynamo' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
