@@ -54,6 +54,7 @@ STEERING: dict[str, tuple[Any, Any]] = {
 ONLY_FOR: dict[str, set[str]] = {
     "context_length": {"lm"},
     "eval_sentences": {"translation"},
+    "sampled_softmax": {"lm", "translation"},
     "teacher_forcing": {"translation"},
     "teacher_forcing_decay": {"translation"},
     "guided_alignment": {"attention"},

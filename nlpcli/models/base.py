@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nlpcli.models.loss import label_smoothed_loss, r_drop_loss
+from nlpcli.models.loss import label_smoothed_loss, r_drop_loss, sampled_loss
+from nlpcli.models.sampled_softmax import SampledSoftmax
 from nlpcli.tokenization.batches import Batch
 from nlpcli.tokenization.tokenizer import EOS, PAD, UNK
 
@@ -48,9 +49,13 @@ PLAIN = Objective()
 
 
 class Model(nn.Module, ABC):
-    """A network over ids with an output layer. A subclass sets `self.output`, from features to what is predicted."""
+    """A network over ids with an output layer. A subclass sets `self.output`, from features to what is predicted.
+
+    `sampled_softmax` draws the words of the output layer that a step of training computes; None: all.
+    """
 
     output: nn.Linear
+    sampled_softmax: SampledSoftmax | None = None
 
     @abstractmethod
     def embeddings(self) -> tuple[nn.Embedding, ...]:
@@ -67,6 +72,8 @@ class Model(nn.Module, ABC):
         if objective.r_drop and self.training:
             again, _ = self.features(batch, objective)
             return r_drop_loss(features, again, *layer, targets, objective.label_smoothing, objective.r_drop)
+        if self.sampled_softmax and self.training:
+            return sampled_loss(features, *layer, targets, self.sampled_softmax)
         return label_smoothed_loss(features, *layer, targets, objective.label_smoothing)
 
     def drop_words(self, ids: Tensor, objective: Objective) -> Tensor:

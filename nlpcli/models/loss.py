@@ -14,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from nlpcli.environment import LARGEST_KEPT
+from nlpcli.models.sampled_softmax import SampledSoftmax
+
 CHUNK = 1024  # rows of a product; 1,024 × 8,000 logits in bf16 are 16 MB
 BLOCK = 32  # rows of a softmax on a CPU; 32 × 8,000 probabilities in fp32 are 1 MB
 
@@ -22,6 +25,13 @@ def reference_loss(features: Tensor, weight: Tensor, bias: Tensor | None, target
     """Return the summed loss the plain way: `features` [n, h], `weight` [v, h], `targets` [n]."""
     logits = F.linear(features, weight, bias)
     return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing, reduction="sum")
+
+
+def sampled_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, softmax: SampledSoftmax) -> Tensor:
+    """Return the loss over a sample of the vocabulary, summed over rows; arguments as for `label_smoothed_loss`."""
+    words, log_inclusion, places = softmax.sample(targets)
+    offsets = -log_inclusion if bias is None else bias[words] - log_inclusion
+    return label_smoothed_loss(features, weight[words], offsets, places, 0.0)
 
 
 def label_smoothed_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float) -> Tensor:
@@ -79,11 +89,13 @@ class _FusedLoss(torch.autograd.Function):
         grads = (torch.empty_like(x), torch.zeros(w.shape, device=w.device)) if needs else None
         with torch.autocast(device, enabled=False):
             losses_n1, own_n1 = _over_vocabulary(x, w, targets, 1 - smoothing, grads)
-            mean_h, wide = w.float().mean(0), x.float()
-            total = (losses_n1 + smoothing * own_n1).sum() - smoothing * (wide @ mean_h).sum()
-            if grads is not None:
-                grads[0].sub_((smoothing * mean_h).to(dtype))
-                grads[1].sub_(smoothing / words * wide.sum(0))
+            total = losses_n1.sum()
+            if smoothing:
+                mean_h, wide = w.float().mean(0), x.float()
+                total = total + smoothing * (own_n1.sum() - (wide @ mean_h).sum())
+                if grads is not None:
+                    grads[0].sub_((smoothing * mean_h).to(dtype))
+                    grads[1].sub_(smoothing / words * wide.sum(0))
         if grads is not None:
             ctx.save_for_backward(*grads)
         ctx.dtype, ctx.width, ctx.weight_dtype = features.dtype, width, weight.dtype
@@ -113,11 +125,13 @@ def _over_vocabulary(
     sure the difference is far smaller than either. One buffer of a chunk's logits serves all chunks, and the softmax goes
     over blocks of it that fit into the processor's cache: memory that is new or far costs more than the arithmetic.
     """
-    buffer = torch.empty(min(CHUNK, len(x)), len(w), dtype=x.dtype, device=x.device)
+    on_cpu = x.device.type == "cpu"
+    size = min(CHUNK, max(BLOCK, LARGEST_KEPT // (len(w) * x.element_size()))) if on_cpu else CHUNK
+    buffer = torch.empty(min(size, len(x)), len(w), dtype=x.dtype, device=x.device)
     losses, own = (torch.empty(len(x), 1, device=x.device) for _ in range(2))
-    block = BLOCK if x.device.type == "cpu" else CHUNK
-    for begin in range(0, len(x), CHUNK):
-        chunk = slice(begin, begin + CHUNK)
+    block = BLOCK if on_cpu else size
+    for begin in range(0, len(x), size):
+        chunk = slice(begin, begin + size)
         logits = torch.mm(x[chunk], w.t(), out=buffer[: len(x[chunk])])
         y = targets[chunk, None]
         own[chunk] = logits.gather(1, y).float()

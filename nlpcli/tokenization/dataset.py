@@ -19,9 +19,10 @@ from nlpcli.artifacts import Artifact
 from nlpcli.corpus.readers import read_lines
 from nlpcli.corpus.tasks import Task
 from nlpcli.errors import ArtifactError
-from nlpcli.tokenization.tokenizer import Tokenizer
+from nlpcli.tokenization.tokenizer import EOS, Tokenizer
 
 LABEL_IDS = ".label.npy"
+COUNTED = 1 << 22  # ids at a time: numpy counts them as 8 bytes each
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,15 @@ class Dataset:
         """Map one side of a split into memory."""
         stem = self.artifact.path / f"{split}.{language}"
         return Side(np.load(f"{stem}.npy", mmap_mode="r"), np.load(f"{stem}.offsets.npy", mmap_mode="r"))
+
+    def word_counts(self, language: str) -> np.ndarray:
+        """Count each piece of a language's vocabulary in the training split, and the ends of its lines: int64 [v]."""
+        side = self.side("train", language)
+        counts = np.zeros(self.tokenizer.vocab_size(language), np.int64)
+        for i in range(0, len(side.ids), COUNTED):
+            counts += np.bincount(side.ids[i : i + COUNTED], minlength=len(counts))
+        counts[EOS] += len(side)
+        return counts
 
     def alignment(self, split: str) -> Path | None:
         """Return the file of the links of a split's words, if the data had one."""

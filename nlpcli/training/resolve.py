@@ -56,9 +56,10 @@ def check_early(architecture: str, task: str, preset: Preset, settings: dict[str
     tasks = TASKS[architecture] if task == "auto" else (task,)
     names = list(SIZES[architecture]) if preset == "auto" else [choose_preset(preset, architecture, 0, "cpu")]
     for name, one in product(names, tasks):
-        model, _ = split_settings(architecture, {**preset_settings(name, architecture, one, 0), **settings})  # type: ignore[arg-type]
+        parts = split_settings(architecture, {**preset_settings(name, architecture, one, 0), **settings})  # type: ignore[arg-type]
         try:
-            return check(architecture, model, one, tokenizer)  # type: ignore[arg-type]
+            check(architecture, parts[0], one, tokenizer)  # type: ignore[arg-type]
+            return _check_training(architecture, parts[1])
         except UsageError as e:
             problem = problem or e
     if problem:
@@ -104,6 +105,9 @@ def _check_training(architecture: str, training: TrainSettings) -> None:
             problems.append(f"--{name.replace('_', '-')} is for the architecture attention, not {architecture}")
     if training.freeze_embeddings and not training.embeddings:
         problems.append("--freeze-embeddings needs --embeddings")
+    if training.sampled_softmax:
+        needs_all = {name: f"--{name.replace('_', '-')}" for name in ("label_smoothing", "r_drop", "shard")}
+        problems += [f"--sampled-softmax has no {flag}" for name, flag in needs_all.items() if getattr(training, name)]
     if training.shard:
         problems += _check_sharding(training)
     if problems:

@@ -22,6 +22,7 @@ from nlpcli.errors import ArtifactError, Interrupted, RunFailed
 from nlpcli.export.support import write_validation
 from nlpcli.models.base import Model
 from nlpcli.models.load import build_model, sizes
+from nlpcli.models.sampled_softmax import SampledSoftmax
 from nlpcli.models.transformer import WithAttention
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.training.averaging import average
@@ -148,6 +149,9 @@ def make_trainer(
     if isinstance(model, WithAttention):
         model.use_attention(settings.attention_tier)
     initialise(model, settings)
+    if settings.sampled_softmax:
+        counts = torch.from_numpy(dataset.word_counts(dataset.languages[-1])).to(fabric.device)
+        model.sampled_softmax = SampledSoftmax(counts, settings.sampled_softmax)
     streams = getattr(model, "carries", False)
     train, valid = (make_batches(dataset, split, task, settings, streams) for split in ("train", "valid"))
     pretrained = load_embeddings(model, dataset, settings)

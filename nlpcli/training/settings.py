@@ -52,6 +52,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     clip_norm: Annotated[NotNegative, Meta(description="Bound on the norm of all gradients; 0 is none.")] = 1.0
     clip_value: Annotated[NotNegative, Meta(description="Bound on each gradient; 0 is none.")] = 0.0
     label_smoothing: Annotated[Part, Meta(description="Probability mass spread over the vocabulary, less than 1.")] = 0.1
+    sampled_softmax: Annotated[
+        CountOrNone,
+        Meta(description="Train on the words of the batch and so many draws from the vocabulary a step; 0: on all words."),
+    ] = 0
     r_drop: Annotated[
         NotNegative, Meta(description="Weight of the divergence between two passes with dropout (Liang et al. 2021).")
     ] = 0.0
@@ -101,7 +105,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Number format of matrix products; auto: bf16 where the processor has it."),
     ] = "auto"
     attention_tier: Annotated[
-        Literal["auto", "kernel", "sdpa", "reference"],
+        Literal["auto", "kernel", "hopper", "sdpa", "reference"],
         Meta(description="What computes attention where it can; nlpcli doctor says what auto chooses, and why."),
     ] = "auto"
     compile: Annotated[bool, Meta(description="Compile the model (torch.compile); what cannot be compiled runs as it is.")] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import shutil
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from nlpcli import artifacts
 from nlpcli.corpus import decode
 from nlpcli.corpus.prepare import prepare_data
 from nlpcli.errors import ArtifactError, BadInput, UsageError
+from nlpcli.tokenization import dataset
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.encode import encode_dataset
-from nlpcli.tokenization.tokenizer import Tokenizer
+from nlpcli.tokenization.tokenizer import EOS, Tokenizer
 from nlpcli.tokenization.train import train_tokenizer
 
 SIDES = [(split, language) for split in ("train", "valid") for language in ("ko", "en")]
@@ -70,6 +72,16 @@ def test_a_side_gives_lines_and_their_lengths(tiny_dataset: Path, split: str, la
     encoded = data.tokenizer.encode(lines_of(tiny_dataset.parent / "ko-en", split, language), language)
     assert [side[i].tolist() for i in range(len(side))] == encoded
     assert side.lengths.tolist() == [len(ids) for ids in encoded]
+
+
+def test_each_piece_is_counted_and_each_end_of_a_line(tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "COUNTED", 7)
+    data = Dataset.load(tiny_dataset)
+    side = data.side("train", "en")
+    counted = Counter(int(i) for line in range(len(side)) for i in [*side[line], EOS])
+    counts = data.word_counts("en")
+    assert len(counts) == data.tokenizer.vocab_size("en")
+    assert {i: int(n) for i, n in enumerate(counts) if n} == counted
 
 
 def test_nothing_follows_the_ids_in_their_file(tiny_dataset: Path) -> None:

@@ -88,6 +88,12 @@ def test_a_dry_run_shows_what_the_preset_chooses(run_cli: Run, tiny_labelled: Pa
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_a_sampled_softmax_is_refused_beside_what_needs_all_words(run_cli: Run) -> None:
+    ran = run_cli("train", "seq2seq", "--data", "ko-en", "--sampled-softmax", "100", "--r-drop", "1", "--dry-run")
+    assert ran.code == 2, ran.err
+    assert "--sampled-softmax has no --label-smoothing; --sampled-softmax has no --r-drop" in ran.err
+
+
 @pytest.mark.parametrize(
     ("architecture", "data", "shown"),
     [

@@ -34,7 +34,10 @@ RUNS: dict[str, tuple[str, str, list[str]]] = {
     "rnn-lm": (
         "rnn",
         "tiny_text",
-        [*RECURRENT, "--batch-tokens", "256", "--context-length", "16", "--max-steps", "400", "--eval-every", "10", *SHORT],
+        [
+            *(*RECURRENT, "--batch-tokens", "256", "--context-length", "16", "--sampled-softmax", "20"),
+            *("--max-steps", "400", "--eval-every", "10", *SHORT),
+        ],
     ),
     "rnn-classify": (
         "rnn",
