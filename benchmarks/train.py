@@ -70,6 +70,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "EMA": {"ema": 0.999},
     "label smoothing": {"label_smoothing": 0.1},
     "subword sampling": {"subword_sampling": 0.1},
+    "sampled softmax": {"sampled_softmax": 1024},
     "dropout": {"dropout": 0.1, "attention_dropout": 0.1, "ff_dropout": 0.1},
     "dropout of residuals alone": {"dropout": 0.1},
 }
