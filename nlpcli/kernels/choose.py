@@ -1,7 +1,8 @@
 """Which tier computes attention, and why.
 
-`kernel` is our own in Triton, on GPUs since Ampere; `sdpa` is torch's function; `plain` the products written out, the fastest
-for short rows on a CPU; `reference` computes all that the others cannot, in memory linear in length.
+`kernel` is our own in Triton, on GPUs since Ampere; `hopper` the same, but with a forward pass made for Hopper GPUs where that
+one computes the problem; `sdpa` is torch's function; `plain` the products written out, the fastest for short rows on a CPU;
+`reference` computes all that the others cannot, in memory linear in length.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from nlpcli import console
 from nlpcli.kernels.problem import Options, Shape
 from nlpcli.kernels.reference import ROWS
 
-Tier = Literal["kernel", "sdpa", "plain", "reference"]
-Wanted = Literal["auto", "kernel", "sdpa", "reference"]
+Tier = Literal["kernel", "hopper", "sdpa", "plain", "reference"]
+Wanted = Literal["auto", "kernel", "hopper", "sdpa", "reference"]
 
 SHORT = 256  # keys up to which plain products beat the fused function on a CPU
 DENSE = 4096  # keys up to which a dense mask is borne: at this length it takes 32 MB a row in bf16
 ARCH = (8, 0)  # the oldest GPUs the kernel is made for
+HOPPER = (9, 0)  # the only ones with all that the Hopper kernel takes
 HEAD_SIZES = (8, 256)  # the smallest and the largest head
 TYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 _faults: dict[tuple[torch.device, torch.dtype, int], str] = {}  # of the kernel by device, type and head size; "" if none
+_hopper_faults: dict[tuple[torch.device, torch.dtype, int], str] = {}  # likewise, of the Hopper kernel
 
 
 class Choice(NamedTuple):
@@ -46,8 +49,11 @@ def choose(q: torch.Tensor, keys: int, shape: Shape, options: Options, wanted: W
     fast = _sdpa_fault(keys, shape, options, lse)
     if wanted == "reference":
         return Choice("reference", "asked for")
-    if wanted in ("auto", "kernel") and not kernel and (wanted == "kernel" or _beyond_sdpa(shape, options)):
-        return Choice("kernel", "asked for" if wanted == "kernel" else "torch has no fast path for this")
+    if not kernel and (wanted == "kernel" or wanted == "hopper"):  # noqa: PLR1714 – mypy narrows no tuple
+        return Choice(wanted, "asked for")
+    # Never "hopper" unasked: it has not been timed on a GPU.
+    if not kernel and wanted == "auto" and _beyond_sdpa(shape, options):
+        return Choice("kernel", "torch has no fast path for this")
     if _narrow(q.device, options.window, keys):
         return Choice("reference", "a window much narrower than the row, and a CPU")
     if q.device.type == "cpu" and keys <= SHORT and not fast:
@@ -59,7 +65,7 @@ def choose(q: torch.Tensor, keys: int, shape: Shape, options: Options, wanted: W
 
 def packs(device: torch.device, dtype: torch.dtype, head_size: int, longest: int, window: int | None, wanted: Wanted) -> bool:
     """Tell whether rows without padding would be computed as such: by the kernel, or where no dense mask could hold them."""
-    if wanted in ("auto", "kernel") and not kernel_fault(device, dtype, head_size):
+    if wanted in ("auto", "kernel", "hopper") and not kernel_fault(device, dtype, head_size):
         return True
     return wanted == "reference" or _narrow(device, window, longest) or (longest > DENSE and window is not None)
 
@@ -113,6 +119,37 @@ def give_up(q: torch.Tensor, error: Exception) -> None:
     fault = f"it failed after its self-test ({type(error).__name__}: {str(error)[:300]})"
     _faults[q.device, q.dtype, q.size(-1)] = fault
     console.warn(f"attention: our kernel is not used from here on: {fault}")
+
+
+def is_hopper(device: torch.device) -> bool:
+    """Tell whether a device is a GPU that the Hopper kernel is made for."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) == HOPPER
+
+
+def hopper_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
+    """Return why the Hopper kernel does not run on a Hopper GPU; nothing if it does. Said once, as a warning."""
+    key = device, dtype, head_size
+    if key not in _hopper_faults:
+        from nlpcli.kernels.self_test import hopper_self_test
+
+        _note_hopper(key, hopper_self_test(*key))
+    return _hopper_faults[key]
+
+
+def give_up_hopper(q: torch.Tensor, error: Exception) -> None:
+    """Use the Hopper kernel no more for such tensors, but the one in Triton."""
+    _note_hopper((q.device, q.dtype, q.size(-1)), f"it failed ({type(error).__name__}: {str(error)[:300]})")
+
+
+def hopper_has_failed(q: torch.Tensor) -> bool:
+    """Tell whether the Hopper kernel has been given up for such tensors."""
+    return _hopper_faults.get((q.device, q.dtype, q.size(-1)), "") != ""
+
+
+def _note_hopper(key: tuple[torch.device, torch.dtype, int], fault: str) -> None:
+    _hopper_faults[key] = fault
+    if fault:
+        console.warn(f"attention: our kernel for Hopper GPUs is not used, but the one in Triton: {fault}")
 
 
 def _kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nlpcli.kernels import reference
-from nlpcli.kernels.choose import give_up, has_failed
+from nlpcli.kernels.choose import give_up, give_up_hopper, has_failed, hopper_fault, hopper_has_failed, is_hopper
 from nlpcli.kernels.problem import Options, Shape
 
 FIELDS = (
@@ -37,6 +37,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tens
 
         if at_one_place(q, shape, options):
             return triton_decode.decode(q, k, v, shape.k_lengths, options)
+        if tier == "hopper" and (found := _on_hopper(q, k, v, shape, options)):
+            return found
         return triton_forward.forward(q, k, v, shape, options)
 
     return _computed(q, tier, kernel, lambda: reference.forward(q, k, v, shape, options))
@@ -83,7 +85,7 @@ def _computed(q: Tensor, tier: str, kernel: Callable[[], T], instead: Callable[[
 
     Memory that runs out is no failure of the kernel's: the batch is too large.
     """
-    if tier != "kernel" or has_failed(q):
+    if tier not in ("kernel", "hopper") or has_failed(q):
         return instead()
     try:
         with _device_of(q):
@@ -93,6 +95,23 @@ def _computed(q: Tensor, tier: str, kernel: Callable[[], T], instead: Callable[[
     except Exception as e:  # a compiler that fails raises many kinds
         give_up(q, e)
         return instead()
+
+
+def _on_hopper(q: Tensor, k: Tensor, v: Tensor, shape: Shape, options: Options) -> tuple[Tensor, Tensor] | None:
+    """Compute with the Hopper kernel; nothing where it does not run, or is not made for the problem."""
+    if not is_hopper(q.device) or hopper_has_failed(q):
+        return None
+    try:
+        from nlpcli.kernels import hopper_forward
+
+        if hopper_forward.fault(q, k, v, shape, options) or hopper_fault(q.device, q.dtype, q.size(-1)):
+            return None
+        return hopper_forward.forward(q, k, v, shape, options)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as e:  # an older Triton has no Gluon, or another one
+        give_up_hopper(q, e)
+        return None
 
 
 def _device_of(q: Tensor) -> ContextManager[Any]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nlpcli.kernels import reference
 from nlpcli.kernels.problem import Options, Shape, default_scale
 
 LENGTHS = (197, 64, 0)  # more than a tile, exactly one, and none
+LONG = (700, 130, 0)  # for the Hopper kernel: several rounds of its buffers
+SECONDS = 120  # that the Hopper kernel's test may take, compiling included
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}  # of the largest value
 
 
@@ -38,5 +44,60 @@ def self_test(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
     return f"it gives a wrong {' and '.join(wrong)}" if wrong else ""
 
 
+def hopper_self_test(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
+    """Return what is wrong with the Hopper kernel here; nothing if all is well.
+
+    It is tried in a process of its own: warps that wait for each other in vain never come back, and an illegal access would end
+    this process's use of the GPU.
+    """
+    name = str(dtype).removeprefix("torch.")
+    command = [sys.executable, "-m", "nlpcli.kernels.self_test", str(device), name, str(head_size)]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"it did not come to an end within {SECONDS} seconds"
+    if run.returncode:
+        said = run.stderr.strip().splitlines()[-1:] or ["without a word"]
+        return f"its test ended with exit status {run.returncode}: {said[0][:300]}"
+    return run.stdout.strip()
+
+
+def hopper_numbers(device: torch.device, dtype: torch.dtype, head_size: int) -> str:
+    """Return what is wrong with the Hopper kernel's numbers, computed in this process."""
+    made = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(len(LONG), max(LONG), heads, head_size, generator=made).to(device, dtype) for heads in (4, 2, 2))
+    lengths = torch.tensor(LONG, dtype=torch.int32, device=device)
+    offsets = F.pad(lengths.cumsum(0), (1, 0))
+    real = torch.arange(max(LONG), device=device) < lengths[:, None]
+    plain = Options(default_scale(head_size))
+    wrong = _hopper_fault(q, k, v, Shape(lengths, lengths), plain._replace(causal=True))
+    q, k, v = (x[real] for x in (q, k, v))
+    for options in (plain, plain._replace(window=100)):
+        wrong = wrong or _hopper_fault(q, k, v, Shape(q_offsets=offsets, k_offsets=offsets), options)
+    return wrong
+
+
+def _hopper_fault(q: Tensor, k: Tensor, v: Tensor, shape: Shape, options: Options) -> str:
+    from nlpcli.kernels import hopper_forward
+
+    try:
+        out, lse = hopper_forward.forward(q, k, v, shape, options)
+    except Exception as e:  # as above
+        return f"it does not compile or run ({type(e).__name__}: {str(e)[:300]})"
+    expected, sums = reference.forward(q.double(), k.double(), v.double(), shape, options)
+    right = _close(out, expected, TOLERANCE[q.dtype]), _close(_finite(lse), _finite(sums), TOLERANCE[q.dtype])
+    wrong = [name for name, well in zip(("output", "logarithm"), right) if not well]
+    return f"it gives a wrong {' and '.join(wrong)}" if wrong else ""
+
+
+def _finite(x: Tensor) -> Tensor:
+    """Return logarithms with 0 for those of rows that see no key."""
+    return x.masked_fill(x == -torch.inf, 0.0)
+
+
 def _close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
     return bool((found.double() - expected).abs().max() <= tolerance * expected.abs().max())
+
+
+if __name__ == "__main__":
+    print(hopper_numbers(torch.device(sys.argv[1]), getattr(torch, sys.argv[2]), int(sys.argv[3])))

@@ -1,8 +1,10 @@
-"""Compile the Triton kernels of attention for an architecture without a GPU: `python compiled.py ARCH HEAD_SIZE…`.
+"""Compile the kernels of attention for an architecture without a GPU: `python compiled.py ARCH HEAD_SIZE…`, or, for those of
+the Hopper tier, `python compiled.py hopper VARIANT…` with variants such as 64-causal-packed.
 
 The functions that a model calls are called, on a driver that stops short of a launch. Prints JSON, an object for each kernel:
-its name, head size, registers of a thread, bytes of its stack (spilled registers lie there), bytes of shared memory, and the
-tensor core instructions in it.
+its name, head size, registers of a thread, bytes of its stack (spilled registers lie there), bytes of shared memory, the
+instructions in it for tensor cores and for copies of tiles, and how many exponentials at least stand between the waits for one
+product and for the next: those are computed while the tensor cores work.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
+from nlpcli.kernels import hopper_forward
 from nlpcli.kernels.problem import Options, Shape, default_scale
 from nlpcli.kernels.triton_backward import backward
 from nlpcli.kernels.triton_decode import decode
@@ -56,7 +59,7 @@ class Driver:
         return lambda *arguments: None
 
 
-def call(head_size: int) -> None:
+def call(head_size: int) -> int:
     """Call what there is, causal, packed, in bf16."""
     x = torch.zeros(256, 4, head_size, dtype=torch.bfloat16)
     offsets, lse = torch.tensor([0, 256]), torch.zeros(4, 256)
@@ -66,6 +69,22 @@ def call(head_size: int) -> None:
         backward(x, None, x, x, x, x, lse, shape, options._replace(deterministic=deterministic))
     keys = torch.zeros(1, 2048, 4, head_size, dtype=torch.bfloat16)
     decode(x[None, :4], keys, keys, torch.tensor([2048], dtype=torch.int32), options)
+    return head_size
+
+
+def call_hopper(variant: str) -> int:
+    """Call the Hopper kernel in bf16 on a problem like 64-causal-packed or, without lengths, 128-corner-whole; return its head
+    size."""
+    size, sight, layout = variant.split("-")
+    x = torch.zeros(256, 4, int(size), dtype=torch.bfloat16)
+    offsets, lengths = torch.tensor([0, 256]), torch.tensor([256], dtype=torch.int32)
+    options = Options(default_scale(int(size)), causal=sight in ("causal", "corner"), bottom_right=sight == "corner")
+    options = options._replace(window={"window": 100, "corner": 1}.get(sight))
+    if layout == "packed":
+        hopper_forward.forward(x, x, x, Shape(q_offsets=offsets, k_offsets=offsets), options)
+    else:
+        hopper_forward.forward(x[None], x[None], x[None], Shape() if layout == "whole" else Shape(lengths, lengths), options)
+    return int(size)
 
 
 def described(name: str, cubin: bytes, shared: int, head_size: int) -> dict[str, Any]:
@@ -80,23 +99,26 @@ def described(name: str, cubin: bytes, shared: int, head_size: int) -> dict[str,
 
         usage, code = shown("cuobjdump", "-res-usage"), shown("nvdisasm", "-c")
     registers, stack, local = (int(re.search(rf"\b{word}:(\d+)", usage)[1]) for word in ("REG", "STACK", "LOCAL"))  # type: ignore[index]
-    instructions = sorted(set(re.findall(r"\b(HMMA|HGMMA|UTC\w*MMA)\b", code)))
+    instructions = sorted(set(re.findall(r"\b(HMMA|HGMMA|UTC\w*MMA|UTMALDG)\b", code)))
+    between = re.findall(r"DEPBAR\.LE gsb0, 0x1(.*?)DEPBAR\.LE gsb0, 0x0", code, re.DOTALL)
     return {
         "name": name.strip("_").removesuffix("_kernel"),
         "head_size": head_size,
         "registers": registers,
         "stack": stack + local,
         "shared": shared,
-        "tensor_cores": instructions,
+        "instructions": instructions,
+        "hidden_exponentials": min((part.count("MUFU.EX2") for part in between), default=0),
     }
 
 
 if __name__ == "__main__":
-    gpu = Driver(int(sys.argv[1]))
+    hopper = sys.argv[1] == "hopper"
+    gpu = Driver(90 if hopper else int(sys.argv[1]))
     driver.set_active(gpu)
     found = []
-    for head_size in map(int, sys.argv[2:]):
-        call(head_size)
+    for kind in sys.argv[2:]:
+        head_size = call_hopper(kind) if hopper else call(int(kind))
         found += [described(*kernel, head_size) for kernel in gpu.kernels]
         gpu.kernels.clear()
     print(json.dumps(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 
 pytest.importorskip("triton")
 
-from nlpcli.kernels import choose, self_test
+from nlpcli.kernels import choose, operator, self_test
 from nlpcli.kernels.operator import at_one_place, attention
 from nlpcli.kernels.problem import Options, Shape, default_scale
 
@@ -96,14 +97,14 @@ def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not choose.has_failed(q)
 
 
-def on_gpu(keys: int, shape: Shape = Shape(), **options: Any) -> str:
+def on_gpu(keys: int, shape: Shape = Shape(), wanted: choose.Wanted = "auto", **options: Any) -> str:
     q = torch.empty(1, 4, 2, 64, dtype=torch.bfloat16, device="meta")
 
     class There:
         device, dtype = CUDA, q.dtype
         size = q.size
 
-    return choose.choose(There(), keys, shape, Options(0.1, **options)).tier  # type: ignore[arg-type]
+    return choose.choose(There(), keys, shape, Options(0.1, **options), wanted).tier  # type: ignore[arg-type]
 
 
 def test_it_is_taken_where_torch_has_no_fast_path(hopper: pytest.MonkeyPatch) -> None:
@@ -162,3 +163,120 @@ def test_few_queries_at_one_place_are_decoded(queries: int, options: Options, ex
     assert at_one_place(q, shape, options) == expected
     kernel, reference = (attention(q, k, v, *shape, *options, tier) for tier in ("kernel", "reference"))
     torch.testing.assert_close(kernel, reference, rtol=1e-4, atol=1e-4)
+
+
+def test_the_hopper_kernel_is_taken_if_asked_for(hopper: pytest.MonkeyPatch) -> None:
+    hopper.setattr(self_test, "self_test", lambda *arguments: "")
+    assert on_gpu(64, wanted="hopper") == "hopper"
+    assert on_gpu(64, window=8) == "kernel"
+    assert choose.packs(CUDA, torch.bfloat16, 64, 100, None, "hopper")
+    assert choose.is_hopper(CUDA)
+    hopper.setattr(torch.cuda, "get_device_capability", lambda device: (10, 0))
+    assert not choose.is_hopper(CUDA)
+
+
+@pytest.fixture
+def gluon(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The Hopper kernel, on a GPU made of Python; return a list that grows with its launches."""
+    pytest.importorskip("triton.experimental.gluon")
+    from nlpcli.kernels import hopper_forward
+    from tests.kernels.gluon_on_cpu import Emulated
+    from tests.kernels.python_gpu import Timing
+
+    emulated, launches = Emulated(hopper_forward._hopper_forward, Timing(), ("out", "lse")), []
+
+    class Counted:
+        def __getitem__(self, grid: tuple[int, int]) -> Any:
+            launches.append(1)
+            return emulated[grid]
+
+    monkeypatch.setattr(hopper_forward, "_hopper_forward", Counted())
+    monkeypatch.setattr(operator, "is_hopper", lambda device: True)
+    monkeypatch.setattr(choose, "_hopper_faults", {})
+    monkeypatch.setattr(self_test, "hopper_self_test", lambda *arguments: "")
+    monkeypatch.setattr(self_test, "LONG", (150, 70, 0))
+    return launches
+
+
+def gradients(tier: str, **more: Any) -> list[Tensor]:
+    """Return output and gradients of a small problem of the Hopper kernel's kind."""
+    made = torch.Generator().manual_seed(2)
+    leaves = [torch.randn(2, 40, heads, 64, generator=made).half().requires_grad_() for heads in (4, 2, 2)]
+    lengths = torch.tensor([40, 13], dtype=torch.int32)
+    out, lse = attention(*leaves, *Shape(lengths, lengths), *Options(default_scale(64), causal=True, **more), tier)
+    loss = out.float().square().sum() + lse.masked_fill(lse.isinf(), 0.0).sum()
+    return [out, *torch.autograd.grad(loss, leaves)]
+
+
+def test_the_operator_reaches_the_hopper_kernel_with_a_gradient(gluon: list[int]) -> None:
+    torch.testing.assert_close(gradients("hopper"), gradients("reference"), rtol=2e-2, atol=2e-2)
+    assert len(gluon) == 1
+
+
+def test_what_the_hopper_kernel_has_not_the_other_computes(gluon: list[int]) -> None:
+    torch.testing.assert_close(gradients("hopper", softcap=3.0), gradients("reference", softcap=3.0), rtol=2e-2, atol=2e-2)
+    assert gluon == []
+
+
+@pytest.mark.parametrize("when", ["before", "in training"])
+def test_a_hopper_kernel_that_fails_gives_way_to_the_other(
+    when: str, gluon: list[int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from nlpcli.kernels import hopper_forward
+
+    def broken(*arguments: Any) -> None:
+        gluon.append(1)
+        raise RuntimeError("an illegal instruction")
+
+    if when == "before":
+        monkeypatch.setattr(self_test, "hopper_self_test", lambda *arguments: "it gives a wrong output")
+    else:
+        monkeypatch.setattr(hopper_forward, "forward", broken)
+    for _ in range(2):
+        torch.testing.assert_close(gradients("hopper"), gradients("reference"), rtol=2e-2, atol=2e-2)
+    assert len(gluon) == (when == "in training")
+    err = capfd.readouterr().err
+    assert err.count("our kernel for Hopper GPUs is not used, but the one in Triton") == 1
+    assert ("it gives a wrong output" if when == "before" else "an illegal instruction") in err
+
+
+def test_the_hopper_kernel_passes_its_self_test(gluon: list[int]) -> None:
+    assert self_test.hopper_numbers(CPU, torch.float16, 64) == ""
+    assert len(gluon) == 3
+
+
+def test_a_hopper_kernel_that_computes_something_else_is_found_out(gluon: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpcli.kernels import hopper_forward
+
+    forward = hopper_forward.forward
+    monkeypatch.setattr(hopper_forward, "forward", lambda *arguments: (forward(*arguments)[0] * 1.1, forward(*arguments)[1]))
+    assert self_test.hopper_numbers(CPU, torch.float16, 64) == "it gives a wrong output"
+
+
+def test_a_hopper_kernel_that_hangs_or_crashes_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = subprocess.run
+
+    def instead(code: str) -> None:
+        def other(command: list[str], **more: Any) -> Any:
+            return run([command[0], "-c", code], **more)
+
+        monkeypatch.setattr(subprocess, "run", other)
+
+    monkeypatch.setattr(self_test, "SECONDS", 1)
+    instead("import time; time.sleep(60)")
+    assert self_test.hopper_self_test(CPU, torch.float16, 64) == "it did not come to an end within 1 seconds"
+    monkeypatch.setattr(self_test, "SECONDS", 60)
+    instead("import os; os.abort()")
+    assert "its test ended with exit status -6: without a word" in self_test.hopper_self_test(CPU, torch.float16, 64)
+    instead("raise SystemExit('no such device')")
+    assert "exit status 1: no such device" in self_test.hopper_self_test(CPU, torch.float16, 64)
+    instead("print('it gives a wrong logarithm')")
+    assert self_test.hopper_self_test(CPU, torch.float16, 64) == "it gives a wrong logarithm"
+
+
+def test_without_a_gpu_the_self_test_says_so() -> None:
+    """The process that is started is the real one."""
+    pytest.importorskip("triton.experimental.gluon")
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert self_test.hopper_self_test(CPU, torch.float16, 64).startswith("it does not compile or run (")

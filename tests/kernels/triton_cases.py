@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from nlpcli.kernels import reference
 from nlpcli.kernels.problem import Options, Shape
 from tests.kernels import written_out
 from tests.kernels.written_out import Written
@@ -19,6 +21,7 @@ HEADS, GROUPS, SIZE = 4, 2, 16
 SEED = 0x1234_5678_9ABC_DEF1
 EDGES = [0, 1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65]
 Parts = list[Tensor]  # one of each sequence
+Forward = Callable[..., tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -107,6 +110,16 @@ def expected(p: Problem, o: Options, *, gradients: bool = True) -> Answer:
     return answer
 
 
+def referred(p: Problem, o: Options) -> Answer:
+    """Return the reference's answer in float64, forward alone: for lengths at which `expected` takes too long."""
+    answer = Answer([], [], [], [], [], None)
+    for q, k, v in zip(p.q, p.k, p.v, strict=True):
+        out, lse = reference.forward(q[None].double(), k[None].double(), v[None].double(), Shape(), o)
+        answer.out.append(out[0])
+        answer.lse.append(lse[0])
+    return answer
+
+
 def plain(p: Problem, o: Options) -> Answer:
     """Return what products, a softmax and torch's own gradients yield in the type of the inputs."""
     w = written(o)
@@ -149,10 +162,15 @@ def plain(p: Problem, o: Options) -> Answer:
     return answer
 
 
-def packed(p: Problem, o: Options, *, gradients: bool = True, **settings: Any) -> Answer:
+def _in_triton(*arguments: Any, **settings: Any) -> tuple[Tensor, Tensor]:
+    from nlpcli.kernels.triton_forward import forward
+
+    return forward(*arguments, **settings)
+
+
+def packed(p: Problem, o: Options, *, gradients: bool = True, forward: Forward = _in_triton, **settings: Any) -> Answer:
     """Run the kernels on sequences that follow one another."""
     from nlpcli.kernels.triton_backward import backward
-    from nlpcli.kernels.triton_forward import forward
 
     queries, keys = [len(x) for x in p.q], [len(x) for x in p.k]
     q, k, v, dout = (torch.cat(x) for x in (p.q, p.k, p.v, p.dout))
@@ -168,10 +186,11 @@ def packed(p: Problem, o: Options, *, gradients: bool = True, **settings: Any) -
     )
 
 
-def padded(p: Problem, o: Options, *, gradients: bool = True, extra: int = 3, **settings: Any) -> Answer:
+def padded(
+    p: Problem, o: Options, *, gradients: bool = True, extra: int = 3, forward: Forward = _in_triton, **settings: Any
+) -> Answer:
     """Run the kernels on rows with NaN and infinity for padding; what comes out there must be 0, and −∞ for logarithms."""
     from nlpcli.kernels.triton_backward import backward
-    from nlpcli.kernels.triton_forward import forward
 
     def rows(parts: Parts, fill: float) -> Tensor:
         x = parts[0].new_full((len(parts), max(map(len, parts)) + extra, *parts[0].shape[1:]), fill)
