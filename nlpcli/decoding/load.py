@@ -150,6 +150,8 @@ def _ctranslate2_fault(artifacts: Sequence[Artifact], search: SearchSettings, se
     """Say why CTranslate2 cannot do what is asked; nothing if it can."""
     if settings.engine == "torch":
         return ""
+    if settings.attention_tier != "auto":
+        return "its attention is its own"
     if len(artifacts) > 1:
         return "it has no ensembles"
     from nlpcli.decoding.ctranslate2_engine import lacks
@@ -169,6 +171,7 @@ def _torch_engine(artifacts: Sequence[Artifact], settings: EngineSettings) -> En
     from nlpcli.models.base import TranslationModel
     from nlpcli.models.load import load_model
     from nlpcli.models.precision import quantize
+    from nlpcli.models.transformer import TransformerTranslation
 
     device = pick_device(settings.device)
     if device == "cpu":
@@ -177,6 +180,11 @@ def _torch_engine(artifacts: Sequence[Artifact], settings: EngineSettings) -> En
     for artifact in artifacts:
         model, tokenizer = load_model(artifact, WEIGHTS[settings.checkpoint])
         assert isinstance(model, TranslationModel)
+        if isinstance(model, TransformerTranslation):
+            model.use_attention(settings.attention_tier)
+        elif settings.attention_tier != "auto":
+            fix = "leave it out"
+            raise UsageError(f"--attention-tier is for Transformers, which {artifact.path} is not", fix=fix)
         models.append(quantize(model.to(device), settings.quantization))
         check_packed(artifact, model, models[-1], tokenizer, settings.quantization)
     engine = TorchEngine(models, device)

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from nlpcli.config import NotNegative, NotNegativeFloat, Positive, Share
 from nlpcli.errors import UsageError
+from nlpcli.models.config import AttentionTier
 
 LengthPenaltyForm = Literal["wu", "marian"]
 Stop = Literal["first", "best"]
@@ -152,6 +153,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     checkpoint: Annotated[Literal["best", "last"], Meta(description="Which weights of the model.")] = "best"
     device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="auto, cpu or cuda.")] = "auto"
+    attention_tier: Annotated[
+        AttentionTier, Meta(description="PyTorch, Transformers: what computes attention where it can; see nlpcli doctor.")
+    ] = "auto"
 
 
 def check_search(settings: SearchSettings) -> None:

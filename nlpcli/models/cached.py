@@ -17,12 +17,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nlpcli.kernels.attend import Sight
+from nlpcli.kernels.choose import choose
 from nlpcli.kernels.problem import default_scale
 from nlpcli.models.base import Memory, State, TranslationModel
 from nlpcli.models.blocks import CrossAttention, KeysValues, SelfAttention
 from nlpcli.models.positions import alibi_slopes, angles, rotate
 from nlpcli.models.rows import padded
-from nlpcli.models.transformer import TransformerTranslation
+from nlpcli.models.transformer import TransformerTranslation, source_rows
 
 ROOM = 16  # a new cache has room for so many positions more than the source; when they are full, it doubles
 
@@ -89,10 +91,12 @@ class CachedTranslation(TranslationModel):
         x_nm = self.decoder.read(tokens_n[:, None], rows)[:, 0]
         if self.decoder.kind == "rotary":
             now = now._replace(turned_td=angles(rows.at_t, self.decoder.d_head))
+        sight = self.decoder.sight_of(source_rows(memory), rows)
+        look = partial(look_by_kernel, sight) if by_kernel(sight, memory["k0"]) else partial(look_at_source, memory["mask"])
         for i, layer in enumerate(self.decoder.layers):
             cache, source = (state[f"k{i}"], state[f"v{i}"]), (memory[f"k{i}"], memory[f"v{i}"])
             x_nm = layer.around_self(x_nm, partial(look_back, layer.self_attention, cache, now))
-            x_nm = layer.around_cross(x_nm, partial(look_at_source, layer.cross_attention, source, memory["mask"]))
+            x_nm = layer.around_cross(x_nm, partial(look, layer.cross_attention, source))
             x_nm = layer.around_feed_forward(x_nm, layer.feed_forward)
         return self.decoder.norm(x_nm), state
 
@@ -129,7 +133,19 @@ def look_back(attention: SelfAttention, cache: KeysValues, now: Now, x_nm: Tenso
     return attention.out(_gather(q, keys, values, now.mask))  # type: ignore[no-any-return]
 
 
-def look_at_source(attention: CrossAttention, source: KeysValues, mask_bs: Tensor, x_nm: Tensor) -> Tensor:
+def by_kernel(sight: Sight, keys: Tensor) -> bool:
+    """Tell whether our own kernel, which reads the source once for all beams of a sentence and no padding, is to look at it."""
+    return choose(keys, keys.size(2), sight.shape, sight.options, sight.wanted).tier in ("kernel", "hopper")
+
+
+def look_by_kernel(sight: Sight, attention: CrossAttention, source: KeysValues, x_nm: Tensor) -> Tensor:
+    """Return what `look_at_source` does."""
+    keys, values = (x.transpose(1, 2) for x in source)
+    q = attention.q(x_nm).view(len(keys), -1, attention.heads, keys.size(-1))
+    return attention.out(sight.attend(q, keys, values).reshape(x_nm.shape))  # type: ignore[no-any-return]
+
+
+def look_at_source(mask_bs: Tensor, attention: CrossAttention, source: KeysValues, x_nm: Tensor) -> Tensor:
     """Return what each row gathered from its sentence's source [b, h, s, d]."""
     q = attention.q(x_nm).view(len(mask_bs), -1, attention.heads, 1, source[0].size(-1)).permute(0, 2, 3, 1, 4)
     keys, values = (x.flatten(0, 1) for x in source)

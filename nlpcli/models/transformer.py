@@ -143,12 +143,12 @@ class TransformerTranslation(WithAttention, TranslationModel):
     def step(self, tokens_n: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         past = [(state[f"k{i}"], state[f"v{i}"]) for i in range(len(self.decoder.layers))]
         rows = padded(1, tokens_n.device, first=past[0][0].size(2))
-        features, kept = self.decoder(tokens_n[:, None], rows, True, self._sources(memory, rows, _source_rows(memory)), past)
+        features, kept = self.decoder(tokens_n[:, None], rows, True, self._sources(memory, rows, source_rows(memory)), past)
         return features[:, 0], {f"{name}{i}": x for i, pair in enumerate(kept) for name, x in zip("kv", pair)}
 
     def decode(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
         rows = padded(tgt_in_bt.size(1), tgt_in_bt.device)
-        features: Tensor = self.decoder(tgt_in_bt, rows, True, self._sources(memory, rows, _source_rows(memory)))[0]
+        features: Tensor = self.decoder(tgt_in_bt, rows, True, self._sources(memory, rows, source_rows(memory)))[0]
         return features
 
     def alignment(self, tgt_in_bt: Tensor, memory: Memory) -> Tensor:
@@ -182,7 +182,8 @@ class TransformerTranslation(WithAttention, TranslationModel):
         return [((memory[f"k{i}"], memory[f"v{i}"]), sight) for i in range(len(self.decoder.layers))]
 
 
-def _source_rows(memory: Memory) -> Rows:
+def source_rows(memory: Memory) -> Rows:
+    """Return where the sources of a batch lie."""
     return padded(memory["k0"].size(2), memory["k0"].device, memory["lengths"])
 
 

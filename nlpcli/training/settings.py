@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Union
 import msgspec
 from msgspec import Meta
 
+from nlpcli.models.config import AttentionTier
+
 Count = Annotated[int, Meta(gt=0)]
 CountOrNone = Annotated[int, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -105,7 +107,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Number format of matrix products; auto: bf16 where the processor has it."),
     ] = "auto"
     attention_tier: Annotated[
-        Literal["auto", "kernel", "hopper", "sdpa", "reference"],
+        AttentionTier,
         Meta(description="What computes attention where it can; nlpcli doctor says what auto chooses, and why."),
     ] = "auto"
     compile: Annotated[bool, Meta(description="Compile the model (torch.compile); what cannot be compiled runs as it is.")] = (

@@ -291,6 +291,8 @@ def test_an_engine_says_what_it_cannot_do(learnt: Learnt) -> None:
     with pytest.raises(UsageError, match="ctranslate2 cannot do this") as caught:
         load_translator([learnt.path], engine=EngineSettings(engine="ctranslate2"))
     assert "attention" in caught.value.cause
+    with pytest.raises(UsageError, match="--attention-tier is for Transformers"):
+        load_translator([learnt.path], engine=EngineSettings(attention_tier="reference"))
 
 
 def test_an_ensemble_of_a_model_with_itself_is_the_model(learnt: Learnt) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hostile import HOSTILE
 
 from nlpcli.decoding.translate import translate
+from nlpcli.kernels import attend
 
 from .conftest import Make
 
@@ -82,3 +83,21 @@ def test_with_windows_line_ends_and_a_byte_order_mark(transformer: Make, engine:
     for name in ("in", "plain"):
         run(transformer, Path(f"{name}.ko"), Path(f"{name}.en"), engine, force=True)
     assert Path("in.en").read_bytes() == Path("plain.en").read_bytes()
+
+
+def test_tiers_of_attention_say_the_same(transformer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("in.ko").write_bytes("".join(line + "\n" for line in HOSTILE[:20]).encode())
+    run(transformer, Path("in.ko"), Path("auto.en"), "torch")
+    used, chosen = set(), attend.choose
+
+    def choose(*given: Any, **named: Any) -> Any:
+        choice = chosen(*given, **named)
+        used.add(choice.tier)
+        return choice
+
+    monkeypatch.setattr(attend, "choose", choose)
+    run(
+        transformer, Path("in.ko"), Path("reference.en"), "auto", attention_tier="reference", force=True
+    )  # so not by CTranslate2
+    assert used == {"reference"}
+    assert Path("reference.en").read_bytes() == Path("auto.en").read_bytes()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nlpcli.errors import Unavailable
+from nlpcli.kernels import choose
 from nlpcli.models.precision import pack_linear, quantize
 
 from .tiny import SRC, TGT, TGT_VOCAB, batch_of, build, features_of, variants
@@ -69,6 +70,31 @@ def test_beams_that_change_places_and_sentences_that_leave(architecture: str, se
         rows = (kept[:, None] * beams + beam_of).flatten()
         states = [m.reorder(state, rows) for m, state in zip(models, states)]
         sentences = len(kept)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_our_kernel_looks_at_the_source_where_it_runs(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Triton's interpreter: the same features as without it."""
+    pytest.importorskip("triton")
+    from nlpcli.kernels import triton_decode
+
+    model, batch = build("transformer", {}), batch_of()
+    ready = quantize(model)
+    memory = ready.encode(batch.src_bs, batch.src_lengths_b)
+
+    def features() -> list[Tensor]:
+        state, found = ready.start(memory, beams), []
+        for t in range(2):
+            feature, state = ready.step(tokens_of(B * beams, 1, t)[:, 0], memory, state)
+            found.append(feature)
+        return found
+
+    expected = features()
+    ran, decode = [], triton_decode.decode
+    monkeypatch.setattr(triton_decode, "decode", lambda *arguments: ran.append(1) or decode(*arguments))
+    monkeypatch.setattr(choose, "_faults", {(torch.device("cpu"), torch.float32, model.decoder.d_head): ""})
+    torch.testing.assert_close(features(), expected, **NEAR)
+    assert len(ran) == 2 * len(model.decoder.layers)
 
 
 @TRANSLATION
