@@ -1,4 +1,5 @@
-"""The Hopper kernel among the contenders of attention.py. As a program: run it once on each case, and print which it survives.
+"""The Hopper kernels among the contenders of attention.py. As a program: run them, forward and backward, once on each case, and
+print which they survive.
 
 python benchmarks/attention_hopper.py
 """
@@ -17,7 +18,7 @@ from nlpcli.kernels.choose import hopper_fault, is_hopper
 from nlpcli.kernels.operator import attention
 from nlpcli.kernels.problem import Options, Shape
 
-PATIENCE = 150.0  # seconds for all cases
+PATIENCE = 240.0  # seconds for all cases
 
 
 def excuse(case: Any, device: torch.device) -> str:
@@ -40,8 +41,8 @@ def _survived() -> set[str]:
 
 
 def run(q: Tensor, k: Tensor, v: Tensor, shape: Shape, options: Options) -> Tensor:
-    """Compute with the Hopper kernel, or raise: the one in Triton is not to be timed in its place."""
-    from nlpcli.kernels.hopper_forward import fault
+    """Compute with the Hopper kernels, or raise: those in Triton are not to be timed in their place."""
+    from nlpcli.kernels.hopper_backward import fault
 
     if why := fault(q, k, v, shape, options) or hopper_fault(q.device, q.dtype, q.size(-1)):
         raise ValueError(why)
@@ -60,8 +61,11 @@ def main() -> None:
             continue
         for problem in (case.shorter(), case):
             tensors, shape, options = make(problem, device, torch.bfloat16)
-            run(*tensors[:3], shape=shape, options=options)
+            *leaves, dout = (x.requires_grad_() for x in tensors)
+            torch.autograd.grad(run(*leaves, shape=shape, options=options), leaves, dout)
             torch.cuda.synchronize()
+            if why := hopper_fault(device, torch.bfloat16, problem.d):
+                raise ValueError(why)
         print(case.name, flush=True)
 
 

@@ -1,7 +1,7 @@
 """Which tier computes attention, and why.
 
-`kernel` is our own in Triton, on GPUs since Ampere; `hopper` the same, but with a forward pass made for Hopper GPUs where that
-one computes the problem; `sdpa` is torch's function; `plain` the products written out, the fastest for short rows on a CPU;
+`kernel` is our own in Triton, on GPUs since Ampere; `hopper` the same, but with passes made for Hopper GPUs where those compute
+the problem; `sdpa` is torch's function; `plain` the products written out, the fastest for short rows on a CPU;
 `reference` computes all that the others cannot, in memory linear in length.
 """
 

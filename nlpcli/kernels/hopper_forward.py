@@ -73,13 +73,17 @@ def forward(
     return out, lse
 
 
-def described(x: Tensor, rows: int) -> TensorDescriptor:
-    """Return a tensor [B, L, H, D] or [T, H, D] as the copying unit takes it: rows of one head at a time, [B, H, L, D]."""
+def described(x: Tensor, rows: int, features: int | None = None) -> TensorDescriptor:
+    """Return a tensor [B, L, H, D] or [T, H, D] as the copying unit takes it: rows of one head at a time, [B, H, L, D].
+
+    Args:
+        features: of a row at a time; all of them by default.
+    """
     x = x.transpose(-3, -2)
     x = x if x.dim() == 4 else x[None]
-    block = [1, 1, rows, x.size(-1)]
+    block = [1, 1, rows, features or x.size(-1)]
     steps = [step if size > 1 else x.size(-1) for size, step in zip(x.shape, x.stride())]  # none is taken along size 1
-    layout = gl.NVMMASharedLayout.get_default_for(block, TYPES[x.dtype])
+    layout = gl.NVMMASharedLayout.get_default_for(block, TYPES.get(x.dtype, gl.float32))
     return TensorDescriptor(x, list(x.shape), [*steps[:-1], 1], block, layout)
 
 

@@ -32,12 +32,18 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tens
     """Return the output, like q, and the logarithm of each query's sum of weights; see `problem.py`."""
     shape, options, tier = _read(rest)
 
+    def hopper() -> tuple[Tensor, Tensor] | None:
+        from nlpcli.kernels.hopper_forward import fault, forward
+
+        unfit = fault(q, k, v, shape, options) or hopper_fault(q.device, q.dtype, q.size(-1))
+        return None if unfit else forward(q, k, v, shape, options)
+
     def kernel() -> tuple[Tensor, Tensor]:
         from nlpcli.kernels import triton_decode, triton_forward
 
         if at_one_place(q, shape, options):
             return triton_decode.decode(q, k, v, shape.k_lengths, options)
-        if tier == "hopper" and (found := _on_hopper(q, k, v, shape, options)):
+        if tier == "hopper" and (found := _on_hopper(q, hopper)):
             return found
         return triton_forward.forward(q, k, v, shape, options)
 
@@ -62,9 +68,17 @@ def attention_backward(
     """Return the gradients of q, k, v and of the relative bias (empty without one)."""
     shape, options, tier = _read(rest)
 
+    def hopper() -> tuple[Tensor, Tensor, Tensor, Tensor | None] | None:
+        from nlpcli.kernels.hopper_backward import backward, fault
+
+        unfit = fault(q, k, v, shape, options) or hopper_fault(q.device, q.dtype, q.size(-1))
+        return None if unfit else backward(dout, dlse, q, k, v, out, lse, shape, options)
+
     def kernel() -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         from nlpcli.kernels import triton_backward
 
+        if tier == "hopper" and (found := _on_hopper(q, hopper)):
+            return found
         return triton_backward.backward(dout, dlse, q, k, v, out, lse, shape, options)
 
     dq, dk, dv, dbias = _computed(q, tier, kernel, lambda: reference.backward(dout, dlse, q, k, v, shape, options))
@@ -97,16 +111,12 @@ def _computed(q: Tensor, tier: str, kernel: Callable[[], T], instead: Callable[[
         return instead()
 
 
-def _on_hopper(q: Tensor, k: Tensor, v: Tensor, shape: Shape, options: Options) -> tuple[Tensor, Tensor] | None:
+def _on_hopper(q: Tensor, kernel: Callable[[], T | None]) -> T | None:
     """Compute with the Hopper kernel; nothing where it does not run, or is not made for the problem."""
     if not is_hopper(q.device) or hopper_has_failed(q):
         return None
     try:
-        from nlpcli.kernels import hopper_forward
-
-        if hopper_forward.fault(q, k, v, shape, options) or hopper_fault(q.device, q.dtype, q.size(-1)):
-            return None
-        return hopper_forward.forward(q, k, v, shape, options)
+        return kernel()
     except torch.OutOfMemoryError:
         raise
     except Exception as e:  # an older Triton has no Gluon, or another one

@@ -14,7 +14,7 @@ from nlpcli.kernels.problem import Options, Shape, default_scale
 
 LENGTHS = (197, 64, 0)  # more than a tile, exactly one, and none
 LONG = (700, 130, 0)  # for the Hopper kernel: several rounds of its buffers
-SECONDS = 120  # that the Hopper kernel's test may take, compiling included
+SECONDS = 240  # that the Hopper kernel's test may take, compiling included
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}  # of the largest value
 
 
@@ -78,15 +78,20 @@ def hopper_numbers(device: torch.device, dtype: torch.dtype, head_size: int) -> 
 
 
 def _hopper_fault(q: Tensor, k: Tensor, v: Tensor, shape: Shape, options: Options) -> str:
-    from nlpcli.kernels import hopper_forward
+    from nlpcli.kernels import hopper_backward, hopper_forward
 
+    dout = torch.randn(q.shape, generator=torch.Generator().manual_seed(2)).to(q.device, q.dtype)
     try:
         out, lse = hopper_forward.forward(q, k, v, shape, options)
+        grads = hopper_backward.backward(dout, None, q, k, v, out, lse, shape, options)[:3]
     except Exception as e:  # as above
         return f"it does not compile or run ({type(e).__name__}: {str(e)[:300]})"
-    expected, sums = reference.forward(q.double(), k.double(), v.double(), shape, options)
-    right = _close(out, expected, TOLERANCE[q.dtype]), _close(_finite(lse), _finite(sums), TOLERANCE[q.dtype])
-    wrong = [name for name, well in zip(("output", "logarithm"), right) if not well]
+    q, k, v, dout = (x.double() for x in (q, k, v, dout))
+    expected, sums = reference.forward(q, k, v, shape, options)
+    right = [expected, _finite(sums), *reference.backward(dout, None, q, k, v, shape, options)[:3]]
+    names = ("output", "logarithm", *(f"gradient of the {of}" for of in ("queries", "keys", "values")))
+    found = zip(names, [out, _finite(lse), *grads], right)
+    wrong = [name for name, x, y in found if not _close(x, y, TOLERANCE[out.dtype])]
     return f"it gives a wrong {' and '.join(wrong)}" if wrong else ""
 
 

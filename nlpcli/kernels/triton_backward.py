@@ -22,7 +22,7 @@ from nlpcli.kernels.triton_device import (
     statistics_of,
 )
 from nlpcli.kernels.triton_keys import keys_kernel
-from nlpcli.kernels.triton_launch import Tiles, launch, plan, tune, view
+from nlpcli.kernels.triton_launch import Plan, Tiles, launch, plan, tune, view
 from nlpcli.kernels.triton_queries import queries_kernel
 from nlpcli.kernels.triton_tiles import KEYS, QUERIES, choices
 
@@ -52,9 +52,7 @@ def backward(
     """
     todo, heads, fixed, bias = plan(q, k, shape, options), q.size(-2), options.deterministic, options.relative_bias
     dout = dout if dout.stride(-1) == 1 else dout.contiguous()
-    top, delta = torch.empty_like(lse), torch.empty_like(lse)
-    given = view(out), view(dout), lse, None if dlse is None else dlse.contiguous()
-    launch(_prepare, (todo.query_tiles(PREPARED.queries), heads), todo, PREPARED, *given, top, delta)
+    top, delta = prepare(dout, dlse, out, lse, todo)
     inputs = view(q), view(k), view(v), view(dout), top, delta
     dq = torch.empty(q.shape, dtype=q.dtype if fixed else torch.float32, device=q.device)
     dk, dv = (torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (k, v))
@@ -92,6 +90,14 @@ def backward(
     if fixed:
         run_queries(tiles or fastest(QUERIES))
     return dq.to(q.dtype), dk, dv, None if dbias is None else dbias.sum(1)
+
+
+def prepare(dout: Tensor, dlse: Tensor | None, out: Tensor, lse: Tensor, todo: Plan) -> tuple[Tensor, Tensor]:
+    """Return what every weight of a query needs, fp32 like lse: its logarithm to base 2, and Σ do · o − dlse."""
+    top, delta = torch.empty_like(lse), torch.empty_like(lse)
+    given = view(out), view(dout), lse, None if dlse is None else dlse.contiguous()
+    launch(_prepare, (todo.query_tiles(PREPARED.queries), out.size(-2)), todo, PREPARED, *given, top, delta)
+    return top, delta
 
 
 @triton.jit(do_not_specialize=["q_size", "k_size", "batch"])

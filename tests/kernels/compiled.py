@@ -22,7 +22,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
-from nlpcli.kernels import hopper_forward
+from nlpcli.kernels import hopper_backward, hopper_forward
 from nlpcli.kernels.problem import Options, Shape, default_scale
 from nlpcli.kernels.triton_backward import backward
 from nlpcli.kernels.triton_decode import decode
@@ -73,7 +73,7 @@ def call(head_size: int) -> int:
 
 
 def call_hopper(variant: str) -> int:
-    """Call the Hopper kernel in bf16 on a problem like 64-causal-packed or, without lengths, 128-corner-whole; return its head
+    """Call the Hopper kernels in bf16 on a problem like 64-causal-packed or, without lengths, 128-corner-whole; return its head
     size."""
     size, sight, layout = variant.split("-")
     x = torch.zeros(256, 4, int(size), dtype=torch.bfloat16)
@@ -81,9 +81,11 @@ def call_hopper(variant: str) -> int:
     options = Options(default_scale(int(size)), causal=sight in ("causal", "corner"), bottom_right=sight == "corner")
     options = options._replace(window={"window": 100, "corner": 1}.get(sight))
     if layout == "packed":
-        hopper_forward.forward(x, x, x, Shape(q_offsets=offsets, k_offsets=offsets), options)
+        shape = Shape(q_offsets=offsets, k_offsets=offsets)
     else:
-        hopper_forward.forward(x[None], x[None], x[None], Shape() if layout == "whole" else Shape(lengths, lengths), options)
+        x, shape = x[None], Shape() if layout == "whole" else Shape(lengths, lengths)
+    out, lse = hopper_forward.forward(x, x, x, shape, options)
+    hopper_backward.backward(x, None, x, x, x, out, lse, shape, options)
     return int(size)
 
 
@@ -99,7 +101,7 @@ def described(name: str, cubin: bytes, shared: int, head_size: int) -> dict[str,
 
         usage, code = shown("cuobjdump", "-res-usage"), shown("nvdisasm", "-c")
     registers, stack, local = (int(re.search(rf"\b{word}:(\d+)", usage)[1]) for word in ("REG", "STACK", "LOCAL"))  # type: ignore[index]
-    instructions = sorted(set(re.findall(r"\b(HMMA|HGMMA|UTC\w*MMA|UTMALDG)\b", code)))
+    instructions = sorted(set(re.findall(r"\b(HMMA|HGMMA|UTC\w*MMA|UTMALDG|UTMAREDG)\b", code)))
     between = re.findall(r"DEPBAR\.LE gsb0, 0x1(.*?)DEPBAR\.LE gsb0, 0x0", code, re.DOTALL)
     return {
         "name": name.strip("_").removesuffix("_kernel"),

@@ -17,7 +17,8 @@ from torch import Tensor
 from triton.experimental.gluon import language as gl
 from triton.experimental.gluon.language.nvidia import hopper
 
-from tests.kernels.python_gpu import Barrier, Barriers, Fault, Product, Shared, Timing, gpu, use
+from tests.kernels.python_gpu import Barrier, Barriers, Fault, Product, Shared, Timing, gpu, nothing, use
+from tests.kernels.tma_on_cpu import Descriptor, Tma
 
 
 class Layout:
@@ -87,6 +88,9 @@ class Language:
     sum = staticmethod(lambda x, axis: x.sum(axis))
     exp2, log2 = staticmethod(torch.exp2), staticmethod(torch.log2)
     convert_layout = staticmethod(lambda x, layout, assert_trivial=False: x)
+    NVMMASharedLayout = types.SimpleNamespace(get_default_for=_layout)
+    to_tensor = staticmethod(lambda x: x)
+    inline_asm_elementwise = staticmethod(lambda code, constraints, numbers, *of, **more: numbers[0])  # the one there is moves
 
     @staticmethod
     def full(shape: list[int], value: float, dtype: torch.dtype, layout: Layout | None = None) -> Any:
@@ -109,7 +113,7 @@ class Language:
         if layout is MBarrier.MBarrierLayout:
             assert dtype == torch.int64
             return Barriers(Barrier() for _ in range(shape[0])) if len(shape) > 1 else Barrier()
-        return Shared(*(torch.full(shape, torch.nan, dtype=dtype) for _ in range(2)))
+        return Shared(*(torch.full(shape, nothing(dtype), dtype=dtype) for _ in range(2)))
 
     @staticmethod
     def warp_specialize(
@@ -158,27 +162,6 @@ class MBarrier:
             gpu().turn(lambda: barrier.phase != int(phase))
 
 
-class Tma:
-    """What kernels know as tma."""
-
-    @staticmethod
-    def async_load(described: Descriptor, at: list[Any], barrier: Barrier, result: Shared) -> None:
-        if not barrier.fenced:
-            raise Fault("a copy signals a barrier that was made without a fence")
-        if result.shape != described.block_type.shape:
-            raise Fault(f"a tile of {described.block_type.shape} was copied into a buffer of {result.shape}")
-        result.poison()
-        start = [int(x) for x in at]
-
-        def happen() -> None:
-            tile = described.tile(start)
-            result.data.copy_(tile)
-            result.plain.copy_(tile)
-            barrier.come(0, -described.nbytes_per_cta)
-
-        gpu().copy(happen)
-
-
 def fence_async_shared() -> None:
     for shared in gpu().me().unfenced:
         shared.data.copy_(shared.plain)
@@ -187,12 +170,12 @@ def fence_async_shared() -> None:
         barrier.fenced = True
 
 
-def warpgroup_mma(a: Any, b: Shared, acc: Tensor, *, use_acc: bool = True, is_async: bool = False) -> Any:
+def warpgroup_mma(a: Any, b: Shared, acc: Any, *, use_acc: bool = True, is_async: bool = False) -> Any:
     def compute() -> Tensor:
         product = (a.data if isinstance(a, Shared) else a).float() @ b.data.float()
-        return acc + product if use_acc else product
+        return (acc.result if isinstance(acc, Product) else acc) + product if use_acc else product
 
-    asked = gpu().multiply(compute, acc.shape)
+    asked = gpu().multiply(compute, acc.size if isinstance(acc, Product) else acc.shape)
     return asked if is_async else warpgroup_mma_wait(0, [asked])
 
 
@@ -200,35 +183,6 @@ def warpgroup_mma_wait(num_outstanding: int = 0, deps: Any = None) -> Any:
     gpu().finish_products(num_outstanding)
     found = [block(gpu().result(x)) if isinstance(x, Product) else x for x in deps]
     return found[0] if len(found) == 1 else tuple(found)
-
-
-@dataclass
-class Descriptor:
-    """A tensor as the unit for copies sees it: what lies beyond its ends is zero."""
-
-    x: Tensor
-    size: list[int]
-    layout: Any = None
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.x.dtype
-
-    @property
-    def block_type(self) -> Any:
-        return types.SimpleNamespace(shape=self.size)
-
-    @property
-    def nbytes_per_cta(self) -> int:
-        return torch.Size(self.size).numel() * self.x.element_size()
-
-    def tile(self, start: list[int]) -> Tensor:
-        tile = self.x.new_zeros(self.size)
-        spans = [(max(0, -at), min(size, n - at)) for at, size, n in zip(start, self.size, self.x.shape, strict=True)]
-        if all(first < last for first, last in spans):
-            there = [slice(at + first, at + last) for at, (first, last) in zip(start, spans, strict=True)]
-            tile[tuple(slice(*span) for span in spans)] = self.x[tuple(there)]
-        return tile
 
 
 STAND_INS: list[tuple[Any, Any]] = [

@@ -35,6 +35,11 @@ class Timing:
     seed: int = 0
 
 
+def nothing(dtype: torch.dtype) -> float:
+    """Return what stands for no number: NaN, or the least of integers."""
+    return torch.nan if dtype.is_floating_point else torch.iinfo(dtype).min
+
+
 @dataclass
 class Shared:
     """Shared memory, as the units for copies and products see it, and as ordinary loads and stores do."""
@@ -62,15 +67,15 @@ class Shared:
     def permute(self, order: tuple[int, ...]) -> Shared:
         return self._both(lambda x: x.permute(order))
 
-    def slice(self, start: int, length: int) -> Shared:
-        return self._both(lambda x: x[start : start + length])
+    def slice(self, start: int, length: int, dim: int = 0) -> Shared:
+        return self._both(lambda x: x.narrow(dim, start, length))
 
     def load(self, layout: Any) -> Tensor:
         return self.plain.clone()
 
     def store(self, value: Tensor) -> None:
         self.plain.copy_(value)
-        self.data.fill_(torch.nan)
+        self.data.fill_(nothing(self.dtype))
         gpu().me().unfenced.append(self)
 
     def poison(self) -> None:
@@ -130,6 +135,7 @@ class Partition:
     condition: Callable[[], bool] | None = None  # what it waits for
     unfenced: list[Shared] = field(default_factory=list)
     products: deque[Product] = field(default_factory=deque)  # in their order
+    stores: deque[Callable[[], None]] = field(default_factory=deque)  # of tiles, likewise
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     thread: threading.Thread | None = None
     done: bool = False
@@ -203,6 +209,17 @@ class Gpu:
             if first.result is None:
                 first.happen()
 
+    def send(self, happen: Callable[[], None]) -> None:
+        """Copy from shared memory: at once, or when the buffer is asked for again, or between."""
+        self.running.stores.append(happen)
+        if self.timing.copies == "early" or (self.timing.copies == "random" and self.random.random() < 0.5):
+            self.finish_stores(0)
+        self.turn()
+
+    def finish_stores(self, but: int) -> None:
+        while len(self.running.stores) > but:
+            self.running.stores.popleft()()
+
     # What runs them
 
     def specialize(self, runs: list[Callable[[], Any]]) -> Any:
@@ -252,6 +269,8 @@ class Gpu:
                 some.run()
                 if some.products:
                     raise Fault("a product was not waited for")
+                if some.stores:
+                    raise Fault("shared memory was given up before it was copied")
         except _Stop:
             pass
         except BaseException as e:

@@ -177,20 +177,22 @@ def test_the_hopper_kernel_is_taken_if_asked_for(hopper: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def gluon(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The Hopper kernel, on a GPU made of Python; return a list that grows with its launches."""
+    """The Hopper kernels, on a GPU made of Python; return a list that grows with its launches."""
     pytest.importorskip("triton.experimental.gluon")
-    from nlpcli.kernels import hopper_forward
+    from nlpcli.kernels import hopper_backward, hopper_forward
     from tests.kernels.gluon_on_cpu import Emulated
     from tests.kernels.python_gpu import Timing
 
-    emulated, launches = Emulated(hopper_forward._hopper_forward, Timing(), ("out", "lse")), []
+    launches = []
 
-    class Counted:
+    class Counted(Emulated):
         def __getitem__(self, grid: tuple[int, int]) -> Any:
             launches.append(1)
-            return emulated[grid]
+            return super().__getitem__(grid)
 
-    monkeypatch.setattr(hopper_forward, "_hopper_forward", Counted())
+    fore, back = hopper_forward._hopper_forward, hopper_backward._hopper_backward
+    monkeypatch.setattr(hopper_forward, "_hopper_forward", Counted(fore, Timing(), ("out", "lse")))
+    monkeypatch.setattr(hopper_backward, "_hopper_backward", Counted(back, Timing(), ("dk", "dv")))
     monkeypatch.setattr(operator, "is_hopper", lambda device: True)
     monkeypatch.setattr(choose, "_hopper_faults", {})
     monkeypatch.setattr(self_test, "hopper_self_test", lambda *arguments: "")
@@ -210,6 +212,11 @@ def gradients(tier: str, **more: Any) -> list[Tensor]:
 
 def test_the_operator_reaches_the_hopper_kernel_with_a_gradient(gluon: list[int]) -> None:
     torch.testing.assert_close(gradients("hopper"), gradients("reference"), rtol=2e-2, atol=2e-2)
+    assert len(gluon) == 2
+
+
+def test_gradients_that_are_to_be_the_same_bits_the_other_computes(gluon: list[int]) -> None:
+    torch.testing.assert_close(gradients("hopper", deterministic=True), gradients("reference"), rtol=2e-2, atol=2e-2)
     assert len(gluon) == 1
 
 
@@ -218,11 +225,11 @@ def test_what_the_hopper_kernel_has_not_the_other_computes(gluon: list[int]) -> 
     assert gluon == []
 
 
-@pytest.mark.parametrize("when", ["before", "in training"])
+@pytest.mark.parametrize("when", ["before", "in training", "backward"])
 def test_a_hopper_kernel_that_fails_gives_way_to_the_other(
     when: str, gluon: list[int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from nlpcli.kernels import hopper_forward
+    from nlpcli.kernels import hopper_backward, hopper_forward
 
     def broken(*arguments: Any) -> None:
         gluon.append(1)
@@ -230,11 +237,13 @@ def test_a_hopper_kernel_that_fails_gives_way_to_the_other(
 
     if when == "before":
         monkeypatch.setattr(self_test, "hopper_self_test", lambda *arguments: "it gives a wrong output")
-    else:
+    elif when == "in training":
         monkeypatch.setattr(hopper_forward, "forward", broken)
+    else:
+        monkeypatch.setattr(hopper_backward, "backward", broken)
     for _ in range(2):
         torch.testing.assert_close(gradients("hopper"), gradients("reference"), rtol=2e-2, atol=2e-2)
-    assert len(gluon) == (when == "in training")
+    assert len(gluon) == {"before": 0, "in training": 1, "backward": 2}[when]
     err = capfd.readouterr().err
     assert err.count("our kernel for Hopper GPUs is not used, but the one in Triton") == 1
     assert ("it gives a wrong output" if when == "before" else "an illegal instruction") in err
@@ -242,7 +251,7 @@ def test_a_hopper_kernel_that_fails_gives_way_to_the_other(
 
 def test_the_hopper_kernel_passes_its_self_test(gluon: list[int]) -> None:
     assert self_test.hopper_numbers(CPU, torch.float16, 64) == ""
-    assert len(gluon) == 3
+    assert len(gluon) == 6
 
 
 def test_a_hopper_kernel_that_computes_something_else_is_found_out(gluon: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +259,15 @@ def test_a_hopper_kernel_that_computes_something_else_is_found_out(gluon: list[i
 
     forward = hopper_forward.forward
     monkeypatch.setattr(hopper_forward, "forward", lambda *arguments: (forward(*arguments)[0] * 1.1, forward(*arguments)[1]))
-    assert self_test.hopper_numbers(CPU, torch.float16, 64) == "it gives a wrong output"
+    assert self_test.hopper_numbers(CPU, torch.float16, 64).startswith("it gives a wrong output")
+
+
+def test_a_hopper_kernel_with_other_gradients_is_found_out(gluon: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlpcli.kernels import hopper_backward
+
+    backward = hopper_backward.backward
+    monkeypatch.setattr(hopper_backward, "backward", lambda *a: [x * f for x, f in zip(backward(*a)[:3], (1.1, 1, 1))])
+    assert self_test.hopper_numbers(CPU, torch.float16, 64) == "it gives a wrong gradient of the queries"
 
 
 def test_a_hopper_kernel_that_hangs_or_crashes_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

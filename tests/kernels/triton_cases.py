@@ -22,6 +22,7 @@ SEED = 0x1234_5678_9ABC_DEF1
 EDGES = [0, 1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65]
 Parts = list[Tensor]  # one of each sequence
 Forward = Callable[..., tuple[Tensor, Tensor]]
+Backward = Callable[..., tuple[Tensor, Tensor, Tensor, Tensor | None]]
 
 
 @dataclass
@@ -110,13 +111,18 @@ def expected(p: Problem, o: Options, *, gradients: bool = True) -> Answer:
     return answer
 
 
-def referred(p: Problem, o: Options) -> Answer:
-    """Return the reference's answer in float64, forward alone: for lengths at which `expected` takes too long."""
+def referred(p: Problem, o: Options, *, gradients: bool = False) -> Answer:
+    """Return the reference's answer in float64: for lengths at which `expected` takes too long."""
     answer = Answer([], [], [], [], [], None)
-    for q, k, v in zip(p.q, p.k, p.v, strict=True):
-        out, lse = reference.forward(q[None].double(), k[None].double(), v[None].double(), Shape(), o)
+    for b in range(p.batch):
+        q, k, v, dout, dlse = (x[b][None].double() for x in (p.q, p.k, p.v, p.dout, p.dlse))
+        out, lse = reference.forward(q, k, v, Shape(), o)
         answer.out.append(out[0])
         answer.lse.append(lse[0])
+        if gradients:
+            found = reference.backward(dout, dlse, q, k, v, Shape(), o)[:3]
+            for kept, x in zip((answer.dq, answer.dk, answer.dv), found, strict=True):
+                kept.append(x[0])
     return answer
 
 
@@ -162,24 +168,31 @@ def plain(p: Problem, o: Options) -> Answer:
     return answer
 
 
-def _in_triton(*arguments: Any, **settings: Any) -> tuple[Tensor, Tensor]:
+def _forward(*arguments: Any, **settings: Any) -> tuple[Tensor, Tensor]:
     from nlpcli.kernels.triton_forward import forward
 
     return forward(*arguments, **settings)
 
 
-def packed(p: Problem, o: Options, *, gradients: bool = True, forward: Forward = _in_triton, **settings: Any) -> Answer:
-    """Run the kernels on sequences that follow one another."""
+def _backward(*arguments: Any, **settings: Any) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     from nlpcli.kernels.triton_backward import backward
+
+    return backward(*arguments, **settings)
+
+
+def packed(
+    p: Problem, o: Options, *, gradients: bool = True, forward: Forward = _forward, backward: Backward = _backward, **more: Any
+) -> Answer:
+    """Run the kernels on sequences that follow one another."""
 
     queries, keys = [len(x) for x in p.q], [len(x) for x in p.k]
     q, k, v, dout = (torch.cat(x) for x in (p.q, p.k, p.v, p.dout))
     offsets = [torch.tensor([0, *lengths]).cumsum(0) for lengths in (queries, keys)]
     shape = Shape(q_offsets=offsets[0], k_offsets=offsets[1])
-    out, lse = forward(q, k, v, shape, o, **settings)
+    out, lse = forward(q, k, v, shape, o, **more)
     if not gradients:
         return Answer(list(out.split(queries)), list(lse.split(queries, 1)), [], [], [], None)
-    dq, dk, dv, dbias = backward(dout, torch.cat(p.dlse, 1), q, k, v, out, lse, shape, o, **settings)
+    dq, dk, dv, dbias = backward(dout, torch.cat(p.dlse, 1), q, k, v, out, lse, shape, o, **more)
     of_queries, of_keys = ([x.split(lengths) for x in some] for some, lengths in (((out, dq), queries), ((dk, dv), keys)))
     return Answer(
         list(of_queries[0]), list(lse.split(queries, 1)), list(of_queries[1]), list(of_keys[0]), list(of_keys[1]), dbias
@@ -187,13 +200,12 @@ def packed(p: Problem, o: Options, *, gradients: bool = True, forward: Forward =
 
 
 def padded(
-    p: Problem, o: Options, *, gradients: bool = True, extra: int = 3, forward: Forward = _in_triton, **settings: Any
+    p: Problem, o: Options, *, gradients: bool = True, forward: Forward = _forward, backward: Backward = _backward, **more: Any
 ) -> Answer:
     """Run the kernels on rows with NaN and infinity for padding; what comes out there must be 0, and −∞ for logarithms."""
-    from nlpcli.kernels.triton_backward import backward
 
     def rows(parts: Parts, fill: float) -> Tensor:
-        x = parts[0].new_full((len(parts), max(map(len, parts)) + extra, *parts[0].shape[1:]), fill)
+        x = parts[0].new_full((len(parts), max(map(len, parts)) + 3, *parts[0].shape[1:]), fill)
         for b, part in enumerate(parts):
             x[b, : len(part)] = part
         return x
@@ -202,7 +214,7 @@ def padded(
     dlse = rows([x.T for x in p.dlse], math.nan).transpose(1, 2)
     lengths = [torch.tensor([len(x) for x in parts], dtype=torch.int32) for parts in (p.q, p.k)]
     shape = Shape(q_lengths=lengths[0], k_lengths=lengths[1])
-    out, lse = forward(q, k, v, shape, o, **settings)
+    out, lse = forward(q, k, v, shape, o, **more)
     for b in range(p.batch):
         assert out[b, len(p.q[b]) :].eq(0).all()
         assert lse[b, :, len(p.q[b]) :].eq(-math.inf).all()
@@ -213,7 +225,7 @@ def padded(
     answer = Answer(parts(out, p.q), [row.T for row in parts(lse.transpose(1, 2), p.q)], [], [], [], None)
     if not gradients:
         return answer
-    dq, dk, dv, answer.dbias = backward(dout, dlse, q, k, v, out, lse, shape, o, **settings)
+    dq, dk, dv, answer.dbias = backward(dout, dlse, q, k, v, out, lse, shape, o, **more)
     for b in range(p.batch):
         assert all(x[b, len(part[b]) :].eq(0).all() for x, part in ((dq, p.q), (dk, p.k), (dv, p.k)))
     answer.dq, answer.dk, answer.dv = parts(dq, p.q), parts(dk, p.k), parts(dv, p.k)
