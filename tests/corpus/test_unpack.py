@@ -84,7 +84,11 @@ def test_folders_are_made_as_they_are_needed() -> None:
     assert unpacked(tarred([(folder, b""), (tarfile.TarInfo("d/x"), b"x")])) == ["d/x"]
 
 
-@pytest.mark.parametrize("data", [b"plain text\n", b"", gzip.compress(b"text\n" * 300), b"PK not a zip", bz2.compress(b"text")])
+@pytest.mark.parametrize(
+    "data",
+    [b"plain text\n", b"", gzip.compress(b"text\n" * 300), b"PK not a zip", bz2.compress(b"text")],
+    ids=["text", "nothing", "gzip", "zip", "bzip2"],  # gzip writes the time, and all workers must give a test the same name
+)
 def test_what_is_no_archive_is_told_from_one(data: bytes) -> None:
     Path("file").write_bytes(data)
     assert not is_archive(Path("file"))
