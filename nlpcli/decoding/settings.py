@@ -11,9 +11,8 @@ from typing import Annotated, Literal, Union
 import msgspec
 from msgspec import Meta
 
-from nlpcli.config import NotNegative, NotNegativeFloat, Positive, Share
+from nlpcli.config import AttentionTier, NotNegative, NotNegativeFloat, Positive, Share
 from nlpcli.errors import UsageError
-from nlpcli.models.config import AttentionTier
 
 LengthPenaltyForm = Literal["wu", "marian"]
 Stop = Literal["first", "best"]

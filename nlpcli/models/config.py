@@ -15,7 +15,6 @@ Task = Literal["translation", "lm", "classify"]
 Cell = Literal["rnn", "lstm", "gru"]
 Tie = Literal["none", "decoder", "all"]
 Score = Literal["additive", "dot", "general", "concat"]
-AttentionTier = Literal["auto", "kernel", "hopper", "sdpa", "reference"]
 
 Size = Annotated[int, Meta(gt=0)]
 Part = Annotated[float, Meta(ge=0, lt=1)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union
 import msgspec
 from msgspec import Meta
 
-from nlpcli.models.config import AttentionTier
+from nlpcli.config import AttentionTier
 
 Count = Annotated[int, Meta(gt=0)]
 CountOrNone = Annotated[int, Meta(ge=0)]
