@@ -18,7 +18,8 @@ from nlpcli.models.config import CONFIGS
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("data", "fetch", "tokenize", "embed", "train", "translate", "classify", "language-models", "attention", "export")
 PAGES = ["README.md", *(f"docs/{page}.md" for page in NAMES)]
-WALK = ["README.md", "docs/train.md", "docs/translate.md"]
+WALK = ("README.md", "docs/train.md", "docs/translate.md")  # read one after the other, in one folder
+READINGS = [WALK, *((page,) for page in PAGES if page not in WALK)]
 PIPELINES = sorted(path.name for path in (ROOT / "pipelines").glob("*.mk"))
 KNOWN = {"ctx", "data", "out", "tokenizer", "json_", "quiet", "verbose", "src", "tgt"}  # told elsewhere
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -47,25 +48,23 @@ def commands(page: str) -> list[str]:
     return [block for block in blocks if not block.startswith("make ")]
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=pytest.mark.xdist_group("walk")) if page in WALK else page for page in PAGES]
-)
-def test_commands_of(page: str, workplace: Path, tmp_path: Path) -> None:
-    """README, train and translate are read one after the other; each other page in a folder of its own."""
-    folder = workplace if page in WALK else tmp_path
-    shutil.copytree(ROOT / "pipelines", folder / "pipelines", dirs_exist_ok=True)
-    found = commands(page)
-    assert found
-    for block in found:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block],
-            cwd=folder,
-            env=quick_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+@pytest.mark.parametrize("pages", READINGS, ids=" ".join)
+def test_commands_of(pages: tuple[str, ...], tmp_path: Path) -> None:
+    """Every command of a page, as a reader runs it who has a folder like a user's."""
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines")
+    for page in pages:
+        found = commands(page)
+        assert found, page
+        for block in found:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", block],
+                cwd=tmp_path,
+                env=quick_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{page}: {block}\n{done.stdout}\n{done.stderr}"
 
 
 def test_readme_names_the_two_commands_that_make_knows() -> None:

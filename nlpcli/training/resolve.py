@@ -59,7 +59,7 @@ def check_early(architecture: str, task: str, preset: Preset, settings: dict[str
         parts = split_settings(architecture, {**preset_settings(name, architecture, one, 0), **settings})  # type: ignore[arg-type]
         try:
             check(architecture, parts[0], one, tokenizer)  # type: ignore[arg-type]
-            return _check_training(architecture, parts[1])
+            return _check_training(architecture, one, parts[1])
         except UsageError as e:
             problem = problem or e
     if problem:
@@ -83,7 +83,7 @@ def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[
     model, training = split_settings(architecture, {**from_preset, **settings})
     longest = training.context_length if dataset.task == "lm" else training.max_length + 1  # with EOS
     check(architecture, model, dataset.task, dataset.tokenizer, longest)
-    _check_training(architecture, training)
+    _check_training(architecture, dataset.task, training)
     facts = {
         "architecture": architecture,
         "task": dataset.task,
@@ -98,7 +98,7 @@ def resolve(architecture: str, dataset: Dataset, preset: Preset, settings: dict[
     return Resolved(model, training, config, {**sources, **dict.fromkeys(from_preset, "preset")})
 
 
-def _check_training(architecture: str, training: TrainSettings) -> None:
+def _check_training(architecture: str, task: str, training: TrainSettings) -> None:
     problems = []
     for name in ("guided_alignment", "coverage_loss"):
         if getattr(training, name) and architecture != "attention":
@@ -108,6 +108,7 @@ def _check_training(architecture: str, training: TrainSettings) -> None:
     if training.sampled_softmax:
         needs_all = {name: f"--{name.replace('_', '-')}" for name in ("label_smoothing", "r_drop", "shard")}
         problems += [f"--sampled-softmax has no {flag}" for name, flag in needs_all.items() if getattr(training, name)]
+        problems += ["--sampled-softmax is for models that predict words, not classes"] if task == "classify" else []
     if training.shard:
         problems += _check_sharding(training)
     if problems:

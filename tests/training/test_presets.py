@@ -94,6 +94,13 @@ def test_a_sampled_softmax_is_refused_beside_what_needs_all_words(run_cli: Run) 
     assert "--sampled-softmax has no --label-smoothing; --sampled-softmax has no --r-drop" in ran.err
 
 
+@pytest.mark.parametrize("more", [["--task", "classify", "--dry-run"], ["--max-steps", "1"]])
+def test_a_sampled_softmax_is_refused_where_classes_are_predicted(run_cli: Run, tiny_labelled: Path, more: list[str]) -> None:
+    ran = run_cli("train", "rnn", "--data", tiny_labelled, "--sampled-softmax", "100", "--out", "m", *more)
+    assert ran.code == 2, ran.err
+    assert "--sampled-softmax is for models that predict words, not classes" in ran.err
+
+
 @pytest.mark.parametrize(
     ("architecture", "data", "shown"),
     [
