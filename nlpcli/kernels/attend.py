@@ -16,6 +16,7 @@ from nlpcli.kernels.choose import Wanted, choose
 from nlpcli.kernels.dense import Mask, dense_attention, make_mask
 from nlpcli.kernels.operator import attention
 from nlpcli.kernels.problem import Options, Shape, default_scale
+from nlpcli.kernels.spread import Spread
 
 
 def attend(
@@ -94,13 +95,23 @@ def attend(
 class Sight:
     """Which keys the queries of a batch see, and what distance adds: made once, for all layers of a model.
 
-    What stands in padding must be finite. Packed rows come and go as a batch of one row.
+    What stands in padding must be finite. Packed rows come and go as a batch of one row. Queries of a `spread` are laid out
+    before they come, and what they saw is gathered afterwards.
     """
 
     shape: Shape
     options: Options
     wanted: Wanted = "auto"
+    spread: Spread | None = None
     _mask: Mask | None = field(default=None, init=False)
+
+    def lay_out(self, x: Tensor) -> Tensor:
+        """Return rows of queries as `attend` takes them."""
+        return x if self.spread is None else self.spread.lay_out(x)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Return rows from `attend` as the layers have them."""
+        return x if self.spread is None else self.spread.gather(x)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
         """Return each query's weighted mean of the values, like q; see the function `attend`."""

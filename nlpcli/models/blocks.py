@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nlpcli.kernels.attend import Sight
 from nlpcli.kernels.dropout import Dropout, add_dropped
+from nlpcli.kernels.spread import Spread
 from nlpcli.models.config import TransformerConfig
 from nlpcli.models.positions import rotate
 
@@ -65,7 +66,7 @@ class SelfAttention(nn.Module):
         self, x_btm: Tensor, sight: Sight, turned_td: Tensor | None = None, past: KeysValues | None = None
     ) -> tuple[Tensor, KeysValues]:
         """Return what each position gathered [b, t, m], and all keys and values up to here [b, kv heads, t, d]."""
-        parts = split_heads(self.qkv(x_btm), self.heads + 2 * self.kv_heads)
+        parts = split_heads(sight.lay_out(self.qkv(x_btm)), self.heads + 2 * self.kv_heads)
         q, k, v = torch.split(parts, [self.heads, self.kv_heads, self.kv_heads], 2)
         if turned_td is not None:
             q, k = rotate(q, turned_td), rotate(k, turned_td)
@@ -73,7 +74,7 @@ class SelfAttention(nn.Module):
         if past is not None:
             keys, values = torch.cat([past[0].to(k.dtype), keys], 2), torch.cat([past[1].to(v.dtype), values], 2)
         seen = sight.attend(q, keys.transpose(1, 2), values.transpose(1, 2), self.dropout if self.training else 0.0)
-        return self.out(seen.flatten(2)), (keys, values)
+        return self.out(sight.gather(seen.flatten(2))), (keys, values)
 
 
 class CrossAttention(nn.Module):
@@ -87,16 +88,18 @@ class CrossAttention(nn.Module):
         self.kv = linear(config.d_model, 2 * config.d_model)
         self.out = linear(config.d_model, config.d_model)
 
-    def keys_values(self, source_bsm: Tensor) -> KeysValues:
+    def keys_values(self, source_bsm: Tensor, spread: Spread | None = None) -> KeysValues:
         """Project the encoder's output once a sentence, to keys and values [b, h, s, d]."""
-        k, v = split_heads(self.kv(source_bsm), 2 * self.heads).transpose(1, 2).chunk(2, 1)
+        both = self.kv(source_bsm)
+        both = both if spread is None else spread.lay_out(both)
+        k, v = split_heads(both, 2 * self.heads).transpose(1, 2).chunk(2, 1)
         return k, v
 
     def forward(self, x_bqm: Tensor, keys_values: KeysValues, sight: Sight) -> Tensor:
         """Return what each query gathered from the source, [b, q, m]."""
-        q, (k, v) = split_heads(self.q(x_bqm), self.heads), keys_values
+        q, (k, v) = split_heads(sight.lay_out(self.q(x_bqm)), self.heads), keys_values
         seen = sight.attend(q, k.transpose(1, 2), v.transpose(1, 2), self.dropout if self.training else 0.0)
-        out: Tensor = self.out(seen.flatten(2))
+        out: Tensor = self.out(sight.gather(seen.flatten(2)))
         return out
 
 
@@ -117,7 +120,8 @@ class FeedForward(nn.Module):
             gate, value = inner.chunk(2, -1)
             inner = F.silu(gate) * value
         else:
-            inner = F.relu_(inner) if self.activation == "relu" else F.gelu(inner)
+            # not in place: a product's result is a view, and autograd would copy its gradient
+            inner = F.relu(inner) if self.activation == "relu" else F.gelu(inner)
         out: Tensor = self.out(self.dropout(inner))
         return out
 
@@ -178,7 +182,7 @@ class Layer(nn.Module):
 
     def _cross(self, x_nqm: Tensor, keys_values: KeysValues, sight: Sight) -> Tensor:
         """Rows of beams, one query each, look at their sentence's source together."""
-        sentences = keys_values[0].size(0)
+        sentences = len(x_nqm) if sight.spread else keys_values[0].size(0)
         together = x_nqm if len(x_nqm) == sentences else x_nqm.reshape(sentences, -1, x_nqm.size(-1))
         out: Tensor = self.cross_attention(together, keys_values, sight)
         return out.reshape(x_nqm.shape)

@@ -7,7 +7,7 @@ plain torch; a test holds the two equal.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from nlpcli.environment import LARGEST_KEPT
+from nlpcli.kernels.spread import few_sizes
 from nlpcli.models.sampled_softmax import SampledSoftmax
 
 CHUNK = 1024  # rows of a product; 1,024 × 8,000 logits in bf16 are 16 MB
@@ -76,74 +77,90 @@ def _r_drop_chunk(
 
 class _FusedLoss(torch.autograd.Function):
     """The smoothing's part of the gradient is the same for every word of the vocabulary, so it is added to the products'
-    results and needs no pass over the vocabulary. The bias is one more column of the weights, and a feature that is 1."""
+    results and needs no pass over the vocabulary."""
 
     @staticmethod
     def forward(
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float, training: bool
     ) -> Tensor:
-        device, (words, width) = features.device.type, weight.shape
+        device, words = features.device.type, len(weight)
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
-        x, w = _with_bias(features.detach().to(dtype), None), _with_bias(weight.detach().to(dtype), bias)
+        x, w = _of_few_sizes(features.detach().to(dtype)), weight.detach().to(dtype)
+        b = w.new_zeros(words) if bias is None else bias.detach().to(dtype)
         needs = training and any(ctx.needs_input_grad[:3])
-        grads = (torch.empty_like(x), torch.zeros(w.shape, device=w.device)) if needs else None
+        grads = _Gradients.like(x, w) if needs else None
         with torch.autocast(device, enabled=False):
-            losses_n1, own_n1 = _over_vocabulary(x, w, targets, 1 - smoothing, grads)
+            losses_n1, own_n1 = _over_vocabulary(x, w, b, targets, 1 - smoothing, grads)
             total = losses_n1.sum()
             if smoothing:
-                mean_h, wide = w.float().mean(0), x.float()
-                total = total + smoothing * (own_n1.sum() - (wide @ mean_h).sum())
+                mean_h, summed_h = w.float().mean(0), x.sum(0, dtype=torch.float32)
+                total = total + smoothing * (own_n1.sum() - summed_h @ mean_h - len(targets) * b.float().mean())
                 if grads is not None:
-                    grads[0].sub_((smoothing * mean_h).to(dtype))
-                    grads[1].sub_(smoothing / words * wide.sum(0))
+                    grads.x.sub_((smoothing * mean_h).to(dtype))
+                    grads.w.sub_(smoothing / words * summed_h)
+                    grads.b.sub_(smoothing / words * len(targets))
         if grads is not None:
             ctx.save_for_backward(*grads)
-        ctx.dtype, ctx.width, ctx.weight_dtype = features.dtype, width, weight.dtype
+        ctx.rows = len(features)
+        ctx.dtypes = features.dtype, weight.dtype, None if bias is None else bias.dtype
         return total
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        grad_x, grad_w = (grad.mul_(grad_outputs[0]) for grad in ctx.saved_tensors)
-        h = ctx.width
-        of_bias = grad_w[:, h].to(ctx.weight_dtype) if ctx.needs_input_grad[2] else None
-        return grad_x[:, :h].to(ctx.dtype), grad_w[:, :h].to(ctx.weight_dtype), of_bias, None, None, None
+        found = [grad.mul_(grad_outputs[0]).to(dtype) if dtype else None for grad, dtype in zip(ctx.saved_tensors, ctx.dtypes)]
+        of_features, *others = found
+        return of_features if of_features is None else of_features[: ctx.rows], *others, None, None, None
 
 
-def _with_bias(rows: Tensor, bias: Tensor | None) -> Tensor:
-    """Append the bias (None: ones) as a column, and zeros up to a multiple of 8, which products like."""
-    added = rows.new_zeros(len(rows), 8 - rows.size(1) % 8)
-    added[:, 0] = 1.0 if bias is None else bias.detach()
-    return torch.cat([rows, added], 1)
+class _Gradients(NamedTuple):
+    """Of features [n, h], in their format, of weights [v, h] and of the bias [v], both in fp32."""
+
+    x: Tensor
+    w: Tensor
+    b: Tensor
+
+    @classmethod
+    def like(cls, x: Tensor, w: Tensor) -> _Gradients:
+        return cls(torch.empty_like(x), torch.empty(w.shape, device=w.device), torch.zeros(len(w), device=w.device))
+
+
+def _of_few_sizes(x: Tensor) -> Tensor:
+    """Append rows of zeros on a CPU, so that the last chunk's products have one of few sizes (see `spread.py`)."""
+    return x if x.device.type != "cpu" else F.pad(x, (0, 0, 0, few_sizes(len(x) % CHUNK) - len(x) % CHUNK))
 
 
 def _over_vocabulary(
-    x: Tensor, w: Tensor, targets: Tensor, wanted: float, grads: tuple[Tensor, Tensor] | None
+    x: Tensor, w: Tensor, b: Tensor, targets: Tensor, wanted: float, grads: _Gradients | None
 ) -> tuple[Tensor, Tensor]:
-    """Return −log p[target] and the target's logit, each [n, 1] in fp32.
+    """Return −log p[target] and the target's logit, each [n, 1] in fp32; rows beyond the targets count for nothing.
 
-    Add to the gradients those of the logits, softmax − `wanted`·onehot(target), the subtraction in fp32: where the model is
-    sure the difference is far smaller than either. One buffer of a chunk's logits serves all chunks, and the softmax goes
+    Fill the gradients with those of the logits, softmax − `wanted`·onehot(target), the subtraction in fp32: where the model
+    is sure the difference is far smaller than either. One buffer of a chunk's logits serves all chunks, and the softmax goes
     over blocks of it that fit into the processor's cache: memory that is new or far costs more than the arithmetic.
     """
     on_cpu = x.device.type == "cpu"
     size = min(CHUNK, max(BLOCK, LARGEST_KEPT // (len(w) * x.element_size()))) if on_cpu else CHUNK
     buffer = torch.empty(min(size, len(x)), len(w), dtype=x.dtype, device=x.device)
-    losses, own = (torch.empty(len(x), 1, device=x.device) for _ in range(2))
+    losses, own = (torch.empty(len(targets), 1, device=x.device) for _ in range(2))
     block = BLOCK if on_cpu else size
-    for begin in range(0, len(x), size):
+    for begin in range(0, max(1, len(x)), size):  # of no rows too: their gradient is zero
         chunk = slice(begin, begin + size)
-        logits = torch.mm(x[chunk], w.t(), out=buffer[: len(x[chunk])])
+        logits = torch.addmm(b, x[chunk], w.t(), out=buffer[: len(x[chunk])])
         y = targets[chunk, None]
-        own[chunk] = logits.gather(1, y).float()
-        for i in range(0, len(logits), block):
-            rows = slice(i, i + block)
+        for i in range(0, len(y), block):
+            rows = slice(i, min(i + block, len(y)))
             e = logits[rows].float()
             largest, p = e.amax(-1, keepdim=True), torch.softmax(e, -1)
+            of_target, place = e.gather(1, y[rows]), slice(begin + i, begin + i + len(p))
+            own[place] = of_target
             # log Σ exp by the largest, whose probability never vanishes
-            losses[begin + i : begin + i + len(p)] = largest - p.amax(-1, keepdim=True).log_() - e.gather(1, y[rows])
+            losses[place] = largest - p.amax(-1, keepdim=True).log_() - of_target
             if grads is not None:
                 logits[rows] = p.scatter_add_(1, y[rows], p.new_full((len(p), 1), -wanted))
+                grads.b.add_(p.sum(0))
         if grads is not None:
-            torch.mm(logits, w, out=grads[0][chunk])
-            grads[1].add_(logits.t() @ x[chunk])
+            logits[len(y) :] = 0.0
+            torch.mm(logits, w, out=grads.x[chunk])
+            of_weights = logits.t() @ x[chunk]
+            (grads.w.add_ if begin else grads.w.copy_)(of_weights)
     return losses, own

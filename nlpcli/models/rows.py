@@ -1,4 +1,5 @@
-"""How the texts of a batch lie in a tensor: padded to one length, or packed, one after the other without padding."""
+"""How the texts of a batch lie in a tensor: padded to one length; packed, one after the other without padding; or packed, and
+padded for attention alone."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor
 
 from nlpcli.kernels.problem import Shape
+from nlpcli.kernels.spread import Spread
+from nlpcli.tokenization.tokenizer import PAD
 
 
 class Rows(NamedTuple):
@@ -20,10 +23,15 @@ class Rows(NamedTuple):
     longest: int
     lengths_b: Tensor | None = None  # of padded texts; None: all have the full length
     offsets_b: Tensor | None = None  # of packed texts: where each begins, and the end of the last
+    spread: Spread | None = None  # of packed texts that attention sees as padded ones; `lengths_b` are theirs
 
     def seen_by(self, queries: Rows) -> Shape:
         """Return how queries and these keys lie, for the attention kernel."""
         return Shape(queries.lengths_b, self.lengths_b, queries.offsets_b, self.offsets_b)
+
+    def attention_at_t(self) -> Tensor:
+        """Return the position of each token as attention sees them."""
+        return self.at_t if self.spread is None else torch.arange(self.spread.shape[1], device=self.at_t.device)
 
 
 def padded(size: int, device: torch.device, lengths_b: Tensor | None = None, first: int = 0) -> Rows:
@@ -38,3 +46,10 @@ def pack(ids_bt: Tensor, real_bt: Tensor) -> tuple[Tensor, Rows]:
     offsets_b = torch.nn.functional.pad(lengths_b.cumsum(0), (1, 0))
     at_bt = torch.arange(ids_bt.size(1), device=ids_bt.device).expand_as(ids_bt)
     return ids_bt[real_bt][None], Rows(at_bt[real_bt], ids_bt.size(1), offsets_b=offsets_b)
+
+
+def spread(ids_bt: Tensor, real_bt: Tensor) -> tuple[Tensor, Rows]:
+    """Leave out the padding but in attention: return ids [1, n], some last ones of no text, and how the texts lie in them."""
+    how, positions = Spread.of(real_bt), torch.arange(ids_bt.size(1), device=ids_bt.device)
+    at_n = how.take_up(positions.expand_as(ids_bt), 0)[0]
+    return how.take_up(ids_bt, PAD), Rows(at_n, ids_bt.size(1), real_bt.sum(1, dtype=torch.int32), spread=how)

@@ -21,7 +21,7 @@ from nlpcli.models.blocks import KeysValues, Layer, make_norm, split_heads
 from nlpcli.models.config import Task
 from nlpcli.models.config import TransformerConfig as Config
 from nlpcli.models.positions import Learned, Sinusoidal, alibi_slopes, angles
-from nlpcli.models.rows import Rows, pack, padded
+from nlpcli.models.rows import Rows, pack, padded, spread
 from nlpcli.tokenization.batches import Batch
 from nlpcli.tokenization.tokenizer import PAD
 
@@ -65,7 +65,7 @@ class Stack(nn.Module):
     ) -> tuple[Tensor, list[KeysValues]]:
         """Return features [b, t, m], and each layer's keys and values with those of `past` in front."""
         x_btm, sight = self.read(ids_bt, rows), self.sight(rows, causal, past is not None)
-        turned = angles(rows.at_t, self.d_head) if self.kind == "rotary" else None
+        turned = angles(rows.attention_at_t(), self.d_head) if self.kind == "rotary" else None
         kept = []
         for i, layer in enumerate(self.layers):
             x_btm, keys_values = layer(x_btm, sight, turned, past[i] if past else None, sources[i] if sources else None)
@@ -79,11 +79,11 @@ class Stack(nn.Module):
         options = Options(default_scale(self.d_head), causal and not continued, at_end, self.window, alibi_slopes=slopes)
         if causal:  # what comes after a text's end is not seen anyway
             rows = rows._replace(lengths_b=None)
-        return Sight(rows.seen_by(rows), options, self.tier)
+        return Sight(rows.seen_by(rows), options, self.tier, rows.spread)
 
     def sight_of(self, source: Rows, rows: Rows) -> Sight:
         """Return what a text sees of its source."""
-        return Sight(source.seen_by(rows), Options(default_scale(self.d_head)), self.tier)
+        return Sight(source.seen_by(rows), Options(default_scale(self.d_head)), self.tier, rows.spread)
 
     def packs(self, longest: int) -> bool:
         """Tell whether batches should be packed: where attention is not computed over dense rows anyway."""
@@ -131,7 +131,7 @@ class TransformerTranslation(WithAttention, TranslationModel):
         source, _ = self.encoder(src_bs, rows, causal=False)
         memory = {}
         for i, layer in enumerate(self.decoder.layers):
-            memory[f"k{i}"], memory[f"v{i}"] = layer.cross_attention.keys_values(source)
+            memory[f"k{i}"], memory[f"v{i}"] = layer.cross_attention.keys_values(source, rows.spread)
         return memory
 
     def start(self, memory: Memory, beams: int) -> State:
@@ -166,16 +166,19 @@ class TransformerTranslation(WithAttention, TranslationModel):
         return scores.masked_fill(~seen_bs[:, None, None], float("-inf")).softmax(-1, torch.float32).mean(1)
 
     def features(self, batch: Batch, objective: Objective) -> tuple[Tensor, Tensor]:
-        """Read a batch; where attention takes packed rows, without its padding."""
+        """Read a batch; where attention takes packed rows, and on a CPU, without its padding."""
+        packs = self.encoder.packs(max(batch.src_bs.size(1), batch.tgt_in_bt.size(1)))
         sampling = objective.teacher_forcing < 1.0 and self.training
-        if sampling or not self.encoder.packs(max(batch.src_bs.size(1), batch.tgt_in_bt.size(1))):
+        if sampling or not (packs or batch.src_bs.device.type == "cpu"):
             return super().features(batch, objective)
-        src, src_rows = pack(self.drop_words(batch.src_bs, objective), source_mask(batch.src_bs))
+        take_up = pack if packs else spread
+        src, src_rows = take_up(self.drop_words(batch.src_bs, objective), source_mask(batch.src_bs))
         real = batch.tgt_out_bt.ne(PAD)
-        tgt, rows = pack(self.drop_words(batch.tgt_in_bt, objective), real)
+        tgt, rows = take_up(self.drop_words(batch.tgt_in_bt, objective), real)
         memory = self._read_source(src, src_rows)
         features, _ = self.decoder(tgt, rows, True, self._sources(memory, rows, src_rows))
-        return features[0], batch.tgt_out_bt[real]
+        targets = batch.tgt_out_bt[real]
+        return features[0, : len(targets)], targets
 
     def _sources(self, memory: Memory, rows: Rows, source: Rows) -> list[tuple[KeysValues, Sight]]:
         sight = self.decoder.sight_of(source, rows)

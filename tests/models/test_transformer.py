@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nlpcli.errors import BadInput
-from nlpcli.models.base import PLAIN
+from nlpcli.models.base import PLAIN, TranslationModel
+from nlpcli.models.loss import label_smoothed_loss
 from nlpcli.models.positions import angles, rotate, sinusoids
 from nlpcli.models.rows import padded
 from nlpcli.tokenization.tokenizer import BOS, EOS, PAD
@@ -269,18 +270,23 @@ def test_turned_features_know_distances_alone() -> None:
 
 @of_transformer("translation")
 def test_rows_without_padding_give_the_same(settings: dict[str, Any]) -> None:
-    """The loss and the gradients of packed texts are those of padded ones."""
+    """The loss and the gradients of texts without padding, in attention too or not, are those of padded ones."""
     model, batch = shaken(build("transformer", settings)), batch_of()
-    losses, grads = [], []
-    for tier in ("auto", "reference"):
+
+    def padded() -> Tensor:
+        features, targets = TranslationModel.features(model, batch, PLAIN)
+        return label_smoothed_loss(features, model.output.weight, model.output.bias, targets, 0.0)
+
+    found = []
+    for tier, loss_of in (("auto", padded), ("auto", lambda: model(batch, PLAIN)), ("reference", lambda: model(batch, PLAIN))):
         model.use_attention(tier)
         model.zero_grad()
-        loss = model(batch, PLAIN)
+        loss = loss_of()
         loss.backward()
-        losses.append(loss)
-        grads.append([p.grad.clone() for p in model.parameters()])
-    torch.testing.assert_close(losses[1], losses[0])
-    torch.testing.assert_close(grads[1], grads[0], rtol=1e-6, atol=1e-9)
+        found.append((loss.detach(), [p.grad.clone() for p in model.parameters()]))
+    for loss, grads in found[1:]:
+        torch.testing.assert_close(loss, found[0][0])
+        torch.testing.assert_close(grads, found[0][1], rtol=1e-6, atol=1e-9)
 
 
 def test_without_positions_told_the_words_would_be_a_bag() -> None:
