@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nlpcli.models.loss import label_smoothed_loss, r_drop_loss, sampled_loss
+from nlpcli.models.loss import label_smoothed_loss, sampled_loss
+from nlpcli.models.r_drop import r_drop_loss
 from nlpcli.models.sampled_softmax import SampledSoftmax
 from nlpcli.tokenization.batches import Batch
 from nlpcli.tokenization.tokenizer import EOS, PAD, UNK

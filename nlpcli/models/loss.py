@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from nlpcli.environment import LARGEST_KEPT
 from nlpcli.kernels.spread import few_sizes
@@ -48,33 +47,6 @@ def label_smoothed_loss(features: Tensor, weight: Tensor, bias: Tensor | None, t
     return loss
 
 
-def r_drop_loss(
-    features: Tensor, again: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float, alpha: float
-) -> Tensor:
-    """Return R-Drop's loss of two passes over the same rows (Liang et al. 2021, eq. 4), summed over rows.
-
-    The mean of the two passes' losses, plus α/4 times the divergences KL(p‖q) + KL(q‖p): half of the paper's sum of both
-    losses and α/2 of the divergences, so that α keeps its meaning and the loss stays that of one pass.
-    """
-    total = features.new_zeros((), dtype=torch.promote_types(features.dtype, torch.float32))
-    for begin in range(0, max(1, len(features)), CHUNK):  # of no rows too, so that it has a gradient
-        rows = slice(begin, begin + CHUNK)
-        total = total + checkpoint(
-            _r_drop_chunk, features[rows], again[rows], weight, bias, targets[rows], smoothing, alpha, use_reentrant=False
-        )
-    return total
-
-
-def _r_drop_chunk(
-    x: Tensor, again: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, smoothing: float, alpha: float
-) -> Tensor:
-    at_least_fp32 = torch.promote_types(x.dtype, torch.float32)
-    p, q = (F.linear(features, weight, bias).to(at_least_fp32).log_softmax(-1) for features in (x, again))
-    losses = [F.nll_loss(s, y, reduction="sum") * (1 - smoothing) - smoothing * s.mean(-1).sum() for s in (p, q)]
-    divergences = ((p.exp() - q.exp()) * (p - q)).sum()
-    return (losses[0] + losses[1]) / 2 + alpha / 4 * divergences
-
-
 class _FusedLoss(torch.autograd.Function):
     """The smoothing's part of the gradient is the same for every word of the vocabulary, so it is added to the products'
     results and needs no pass over the vocabulary."""
@@ -85,7 +57,7 @@ class _FusedLoss(torch.autograd.Function):
     ) -> Tensor:
         device, words = features.device.type, len(weight)
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
-        x, w = _of_few_sizes(features.detach().to(dtype)), weight.detach().to(dtype)
+        x, w = of_few_sizes(features.detach().to(dtype)), weight.detach().to(dtype)
         b = w.new_zeros(words) if bias is None else bias.detach().to(dtype)
         needs = training and any(ctx.needs_input_grad[:3])
         grads = _Gradients.like(x, w) if needs else None
@@ -93,7 +65,7 @@ class _FusedLoss(torch.autograd.Function):
             losses_n1, own_n1 = _over_vocabulary(x, w, b, targets, 1 - smoothing, grads)
             total = losses_n1.sum()
             if smoothing:
-                mean_h, summed_h = w.float().mean(0), x.sum(0, dtype=torch.float32)
+                mean_h, summed_h = weight.detach().float().mean(0), x.sum(0, dtype=torch.float32)
                 total = total + smoothing * (own_n1.sum() - summed_h @ mean_h - len(targets) * b.float().mean())
                 if grads is not None:
                     grads.x.sub_((smoothing * mean_h).to(dtype))
@@ -124,7 +96,12 @@ class _Gradients(NamedTuple):
         return cls(torch.empty_like(x), torch.empty(w.shape, device=w.device), torch.zeros(len(w), device=w.device))
 
 
-def _of_few_sizes(x: Tensor) -> Tensor:
+def chunk_size(w: Tensor) -> int:
+    """Return how many rows' logits over the words of `w` [v, h] are computed at once."""
+    return min(CHUNK, max(BLOCK, LARGEST_KEPT // (len(w) * w.element_size()))) if w.device.type == "cpu" else CHUNK
+
+
+def of_few_sizes(x: Tensor) -> Tensor:
     """Append rows of zeros on a CPU, so that the last chunk's products have one of few sizes (see `spread.py`)."""
     return x if x.device.type != "cpu" else F.pad(x, (0, 0, 0, few_sizes(len(x) % CHUNK) - len(x) % CHUNK))
 
@@ -138,11 +115,10 @@ def _over_vocabulary(
     is sure the difference is far smaller than either. One buffer of a chunk's logits serves all chunks, and the softmax goes
     over blocks of it that fit into the processor's cache: memory that is new or far costs more than the arithmetic.
     """
-    on_cpu = x.device.type == "cpu"
-    size = min(CHUNK, max(BLOCK, LARGEST_KEPT // (len(w) * x.element_size()))) if on_cpu else CHUNK
+    size = chunk_size(w)
     buffer = torch.empty(min(size, len(x)), len(w), dtype=x.dtype, device=x.device)
     losses, own = (torch.empty(len(targets), 1, device=x.device) for _ in range(2))
-    block = BLOCK if on_cpu else size
+    block = BLOCK if x.device.type == "cpu" else size
     for begin in range(0, max(1, len(x)), size):  # of no rows too: their gradient is zero
         chunk = slice(begin, begin + size)
         logits = torch.addmm(b, x[chunk], w.t(), out=buffer[: len(x[chunk])])

@@ -17,7 +17,7 @@ from nlpcli.models import layers
 from nlpcli.models.base import PLAIN, Classifier, LanguageModel, Model, Objective, State, source_mask
 from nlpcli.models.config import RnnConfig as Config
 from nlpcli.models.config import Task
-from nlpcli.models.loss import r_drop_loss
+from nlpcli.models.r_drop import r_drop_loss
 from nlpcli.tokenization.tokenizer import PAD
 
 

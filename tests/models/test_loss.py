@@ -7,28 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nlpcli.models.loss import CHUNK, label_smoothed_loss, r_drop_loss, reference_loss
+from nlpcli.models.loss import CHUNK, label_smoothed_loss, reference_loss
 
-Inputs = tuple[Tensor, Tensor, Tensor | None, Tensor]
-
-
-def make(rows: int, width: int = 8, vocab: int = 13, *, bias: bool = True, seed: int = 0) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    features = torch.randn(rows, width, generator=g).requires_grad_()
-    weight = torch.randn(vocab, width, generator=g).requires_grad_()
-    offsets = torch.randn(vocab, generator=g).requires_grad_() if bias else None
-    return features, weight, offsets, torch.randint(vocab, (rows,), generator=g)
-
-
-def torch_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float) -> Tensor:
-    logits = F.linear(features, weight, bias)
-    return F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
+from .losses import Inputs, LargestTensor, in_double, make, torch_loss
 
 
 def exactly(inputs: Inputs, smoothing: float, scale: float = 1.0) -> tuple[Tensor, list[Tensor]]:
@@ -152,17 +138,6 @@ def test_without_gradients_none_are_computed() -> None:
     assert products.count == 1  # the logits
 
 
-class LargestTensor(TorchDispatchMode):
-    """Remembers the largest tensor made."""
-
-    numel = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        self.numel = max(self.numel, made.numel() if isinstance(made, Tensor) else 0)
-        return made
-
-
 def test_logits_of_all_rows_never_exist_at_once() -> None:
     rows, vocab = 4 * CHUNK, 40
     inputs = make(rows, 4, vocab)
@@ -205,14 +180,6 @@ def test_inputs_are_left_as_they_are() -> None:
     assert all(torch.equal(t.detach(), b) for t, b in zip((t for t in inputs if t is not None), before))
 
 
-def in_double(rows: int, seed: int = 0) -> list[Tensor]:
-    """Return features of two passes, weight and bias in float64."""
-    features, weight, bias, _ = make(rows, 4, 5, seed=seed)
-    assert bias is not None
-    again = make(rows, 4, 5, seed=seed + 1)[0]
-    return [t.detach().double().requires_grad_() for t in (features, again, weight, bias)]
-
-
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_gradients_are_those_of_finite_differences(smoothing: float) -> None:
     features, _, weight, bias = in_double(6)
@@ -222,56 +189,3 @@ def test_gradients_are_those_of_finite_differences(smoothing: float) -> None:
         return label_smoothed_loss(*leaves, targets, smoothing)
 
     assert torch.autograd.gradcheck(loss, (features, weight, bias))
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_r_drops_gradients_are_those_of_finite_differences(smoothing: float) -> None:
-    targets = torch.tensor([0, 4, 2, 2, 1, 3])
-
-    def loss(*leaves: Tensor) -> Tensor:
-        return r_drop_loss(*leaves, targets, smoothing, 0.7)
-
-    assert torch.autograd.gradcheck(loss, tuple(in_double(6)))
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("rows", [0, 1, 7, CHUNK + 3])
-def test_r_drop_is_half_of_the_papers_sum(rows: int, smoothing: float) -> None:
-    """Liang et al. 2021, eq. 4: L = L_NLL (of both passes) + α·(KL(p‖q) + KL(q‖p)) / 2; here L / 2."""
-    alpha, targets = 3.0, torch.randint(5, (rows,), generator=torch.Generator().manual_seed(2))
-    features, again, weight, bias = in_double(rows)
-    p, q = (F.linear(x, weight, bias).log_softmax(-1) for x in (features, again))
-    losses = sum(torch_loss(x, weight, bias, targets, smoothing) for x in (features, again))
-    divergences = F.kl_div(q, p, reduction="sum", log_target=True) + F.kl_div(p, q, reduction="sum", log_target=True)
-    expected = (losses + alpha / 2 * divergences) / 2
-    found = r_drop_loss(features, again, weight, bias, targets, smoothing, alpha)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-    leaves = [features, again, weight, bias]
-    torch.testing.assert_close(torch.autograd.grad(found, leaves), torch.autograd.grad(expected, leaves), rtol=0, atol=1e-9)
-
-
-def test_r_drop_of_two_equal_passes_is_the_plain_loss() -> None:
-    features, _, weight, bias = in_double(40)
-    targets = torch.randint(5, (40,), generator=torch.Generator().manual_seed(2))
-    found = r_drop_loss(features, features, weight, bias, targets, 0.1, 9.0)
-    torch.testing.assert_close(found, label_smoothed_loss(features, weight, bias, targets, 0.1))
-
-
-def test_r_drop_works_without_a_bias_and_under_autocast() -> None:
-    features, again, weight, _ = (t.detach().float().requires_grad_() for t in in_double(40))
-    targets = torch.randint(5, (40,), generator=torch.Generator().manual_seed(2))
-    exact = r_drop_loss(features, again, weight, None, targets, 0.1, 1.0)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = r_drop_loss(features, again, weight, None, targets, 0.1, 1.0)
-    assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(exact.item(), rel=0.02)
-    loss.backward()
-    assert weight.grad is not None
-
-
-def test_r_drop_never_holds_the_logits_of_all_rows() -> None:
-    rows, vocab = 4 * CHUNK, 40
-    features, weight, bias, targets = make(rows, 4, vocab)
-    with LargestTensor() as largest:
-        r_drop_loss(features, features * 1.1, weight, bias, targets, 0.1, 1.0).backward()
-    assert CHUNK * vocab <= largest.numel < rows * vocab
