@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nlpcli.kernels.problem import Shape
-from nlpcli.kernels.spread import Spread
+from nlpcli.kernels.spread import Spread, few_sizes
 from nlpcli.tokenization.tokenizer import PAD
 
 
@@ -41,11 +42,18 @@ def padded(size: int, device: torch.device, lengths_b: Tensor | None = None, fir
 
 
 def pack(ids_bt: Tensor, real_bt: Tensor) -> tuple[Tensor, Rows]:
-    """Leave out the padding: return ids [1, t], and how the texts lie in them."""
+    """Leave out the padding: return ids [1, t], and how the texts lie in them. On a CPU one more text, of padding, makes t one
+    of few sizes (see `kernels/spread.py`)."""
+    ids_t, at_t = ids_bt[real_bt], torch.arange(ids_bt.size(1), device=ids_bt.device).expand_as(ids_bt)[real_bt]
     lengths_b = real_bt.sum(1)
-    offsets_b = torch.nn.functional.pad(lengths_b.cumsum(0), (1, 0))
-    at_bt = torch.arange(ids_bt.size(1), device=ids_bt.device).expand_as(ids_bt)
-    return ids_bt[real_bt][None], Rows(at_bt[real_bt], ids_bt.size(1), offsets_b=offsets_b)
+    if ids_bt.device.type == "cpu":
+        more = few_sizes(len(ids_t)) - len(ids_t)
+        ids_t, at_t, lengths_b = (
+            F.pad(ids_t, (0, more), value=PAD),
+            F.pad(at_t, (0, more)),
+            F.pad(lengths_b, (0, 1), value=more),
+        )
+    return ids_t[None], Rows(at_t, ids_bt.size(1), offsets_b=F.pad(lengths_b.cumsum(0), (1, 0)))
 
 
 def spread(ids_bt: Tensor, real_bt: Tensor) -> tuple[Tensor, Rows]:
