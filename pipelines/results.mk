@@ -87,8 +87,9 @@ $(WORK)/en-de-transformer/manifest.json: $(WORK)/multi30k-dataset/manifest.json
 	$(NLPCLI) train transformer --data $(<D) --config $(SETTINGS)/multi30k.toml --out $(@D) --resume auto
 
 DE_EN_MODELS = seq2seq attention transformer
+$(WORK)/de-en-transformer/manifest.json: OPTIONS = --epochs 30
 $(DE_EN_MODELS:%=$(WORK)/de-en-%/manifest.json): $(WORK)/de-en-%/manifest.json: $(WORK)/multi30k-de-dataset/manifest.json
-	$(NLPCLI) train $* --data $(<D) --config $(SETTINGS)/multi30k.toml --out $(@D) --resume auto
+	$(NLPCLI) train $* --data $(<D) --config $(SETTINGS)/multi30k.toml $(OPTIONS) --out $(@D) --resume auto
 
 $(WORK)/en-de-%-scores/manifest.json: OF = multi30k
 $(WORK)/de-en-%-scores/manifest.json: OF = multi30k-de
