@@ -64,10 +64,13 @@ def choose(q: torch.Tensor, keys: int, shape: Shape, options: Options, wanted: W
 
 
 def packs(device: torch.device, dtype: torch.dtype, head_size: int, longest: int, window: int | None, wanted: Wanted) -> bool:
-    """Tell whether rows without padding would be computed as such: by the kernel, or where no dense mask could hold them."""
+    """Tell whether rows without padding should be computed as such: by the kernel, or where no dense mask could hold them.
+
+    A narrow window on a CPU is no reason: attention to the source has none, and is faster over padded rows.
+    """
     if wanted in ("auto", "kernel", "hopper") and not kernel_fault(device, dtype, head_size):
         return True
-    return wanted == "reference" or _narrow(device, window, longest) or (longest > DENSE and window is not None)
+    return wanted == "reference" or (longest > DENSE and window is not None)
 
 
 def _narrow(device: torch.device, window: int | None, keys: int) -> bool:
