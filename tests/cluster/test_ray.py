@@ -97,8 +97,10 @@ def nodes() -> Iterator[Any]:
     """A cluster of two nodes with a processor each, the first of them with a port for clients."""
     pytest.importorskip("ray")
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    from ray._common.utils import get_default_ray_temp_dir
     from ray.cluster_utils import Cluster
 
+    Path(get_default_ray_temp_dir()).mkdir(parents=True, exist_ok=True)  # the cluster notes its address there, and expects it
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -121,7 +121,7 @@ def test_n_best_are_json_lines(learnt: Learnt, monkeypatch: pytest.MonkeyPatch) 
         *learnt.tgt[3:],
     ]
     for record in records:
-        assert list(record) == ["line", "source", "hypotheses"]
+        assert [name for name in record if name != "issues"] == ["line", "source", "hypotheses"]  # the last line may have some
         assert len(record["hypotheses"]) == (2 if record["source"] else 0)
         assert all(list(h) == ["text", "score"] for h in record["hypotheses"])
         scores = [h["score"] for h in record["hypotheses"]]
