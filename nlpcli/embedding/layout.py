@@ -25,6 +25,11 @@ class Label:
     at: tuple[float, float] | None
 
 
+def printable(text: str) -> str:
+    """Return text as a picture can show it: without control characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def place(words: Sequence[str], points: np.ndarray) -> list[Label]:
     """Scale points [n, 2] to the canvas and find a place for each word beside its point, the first words first."""
     scaled = scale(points)

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from nlpcli import console
-from nlpcli.embedding.layout import FONT, HEIGHT, RADIUS, WIDTH, Label, place
+from nlpcli.embedding.layout import FONT, HEIGHT, RADIUS, WIDTH, Label, place, printable
 from nlpcli.embedding.output import refuse_existing, whole_file
 from nlpcli.embedding.query import unknown_words
 from nlpcli.embedding.vectors import Embedding, directions
@@ -133,7 +133,7 @@ def _svg(labels: Sequence[Label]) -> str:
 
 def _xml(text: str) -> str:
     """Escape text for XML, in which control characters may not stand at all."""
-    return xml_escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return xml_escape(printable(text))
 
 
 def _page(labels: Sequence[Label], counts: Sequence[int]) -> bytes:

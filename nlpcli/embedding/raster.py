@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -12,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import FT2Font
 
 from nlpcli import console
-from nlpcli.embedding.layout import FONT, HEIGHT, RADIUS, WIDTH, Label
+from nlpcli.embedding.layout import FONT, HEIGHT, RADIUS, WIDTH, Label, printable
 from nlpcli.errors import Unavailable, first_five
 
 DPI = 200
@@ -27,7 +28,7 @@ def draw(labels: Sequence[Label]) -> bytes:
     Raises:
         Unavailable: no font on this machine has Hangul, and the words need it.
     """
-    font = FontProperties(family=_families({c for label in labels for c in label.word}), size=FONT * POINT)
+    font = FontProperties(family=_families({c for label in labels for c in printable(label.word)}), size=FONT * POINT)
     figure = Figure(figsize=(WIDTH / INCH, HEIGHT / INCH), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, WIDTH)
@@ -36,10 +37,12 @@ def draw(labels: Sequence[Label]) -> bytes:
     axes.scatter([label.x for label in labels], [label.y for label in labels], s=(2 * RADIUS * POINT) ** 2, c="#2a6fb0", lw=0)
     for label in labels:
         if label.at is not None:
-            text = label.word.replace("$", r"\$")  # else matplotlib reads mathematics
+            text = printable(label.word).replace("$", r"\$")  # else matplotlib reads mathematics
             axes.text(*label.at, text, fontproperties=font, color="#222222", va="baseline", clip_on=True)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # said already, once for all
+        figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 
 

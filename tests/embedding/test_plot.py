@@ -88,7 +88,7 @@ def test_a_picture_of_two_words_or_of_equal_ones(word2vec: Path) -> None:
 
 
 def test_text_of_users_cannot_break_the_picture() -> None:
-    words = ["<b>", "&amp;", "</script><script>alert(1)</script>", "a\0b", '"x"', "__WORDS__", "$x^2$"]
+    words = ["<b>", "\U00013000", "&amp;", "</script><script>alert(1)</script>", "a\0b", '"x"', "__WORDS__", "$x^2$"]
     write_text("t.txt", [" ".join(words)] * 10)
     nlpcli.train_embedding(data="./t.txt", out=Path("v"), dim=4, strip_punctuation=False, workers=1)
     assert set(titles(plotted(Path("v"), "w.svg"))) == {word.replace("\0", "\N{REPLACEMENT CHARACTER}") for word in words}
