@@ -51,36 +51,27 @@ class Spread(NamedTuple):
 
     def lay_out(self, x_1n: Tensor) -> Tensor:
         """[1, n, …] → [b, t, …]."""
-        rows: Tensor = _LaidOut.apply(x_1n[0], self)  # type: ignore[no-untyped-call]
+        rows: Tensor = _Moved.apply(x_1n[0], self.tokens_bt, self.places_n, self.real)  # type: ignore[no-untyped-call]
         return rows.view(*self.shape, *x_1n.shape[2:])
 
     def gather(self, x_bt: Tensor) -> Tensor:
         """[b, t, …] → [1, n, …]."""
-        taken: Tensor = _Gathered.apply(x_bt.flatten(0, 1), self)  # type: ignore[no-untyped-call]
+        taken: Tensor = _Moved.apply(x_bt.flatten(0, 1), self.places_n, self.tokens_bt, None)  # type: ignore[no-untyped-call]
         return taken[None]
 
 
-class _LaidOut(torch.autograd.Function):
-    """The gradient is gathered as the tokens were spread, which is faster than adding it up place by place."""
+class _Moved(torch.autograd.Function):
+    """Rows in another order. Their gradients come back by the order's inverse, which is faster than adding them up place by
+    place; from row `real` on there are none."""
 
     @staticmethod
-    def forward(ctx: Any, x_n: Tensor, spread: Spread) -> Tensor:
-        ctx.spread = spread
-        return x_n.index_select(0, spread.tokens_bt)
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor, real: int | None) -> Tensor:
+        ctx.inverse, ctx.real = inverse, real
+        return x.index_select(0, order)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        grad_n = grads[0].index_select(0, ctx.spread.places_n)
-        grad_n[ctx.spread.real :] = 0.0
-        return grad_n, None
-
-
-class _Gathered(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x_bt: Tensor, spread: Spread) -> Tensor:
-        ctx.spread = spread
-        return x_bt.index_select(0, spread.places_n)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0].index_select(0, ctx.spread.tokens_bt), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        grad = grads[0].index_select(0, ctx.inverse)
+        if ctx.real is not None:
+            grad[ctx.real :] = 0.0
+        return grad, None, None, None
