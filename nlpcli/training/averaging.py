@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -54,8 +54,8 @@ class Ema:
         Raises:
             ArtifactError: the state is of a model with other parameters.
         """
-        shapes, fix = _shapes(state["weights"]), "start anew with --force"
-        _same("the moving average", "the model", shapes, _shapes(self.weights), fix)
+        fix = "start anew with --force"
+        same_shapes("the moving average", "the model", shapes(state["weights"]), shapes(self.weights), fix)
         self.updates = state["updates"]
         for name, weight in self.weights.items():
             weight.copy_(part_of(state["weights"][name], weight))
@@ -82,7 +82,7 @@ def average(paths: list[Path]) -> dict[str, Tensor]:
         files = [stack.enter_context(_opened(path)) for path in paths]
         first = _header(files[0])
         for path, file in zip(paths[1:], files[1:]):
-            _same(str(path), str(paths[0]), _header(file), first, "average checkpoints of one and the same run")
+            same_shapes(str(path), str(paths[0]), _header(file), first, "average checkpoints of one and the same run")
         return {name: _mean(files, name) for name in first}
 
 
@@ -108,11 +108,17 @@ def _header(file: Any) -> dict[str, str]:
     return {name: f"{list(s.get_shape())} {s.get_dtype()}" for name, s in slices.items()}
 
 
-def _shapes(weights: dict[str, Tensor]) -> dict[str, str]:
+def shapes(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the shape of each of some weights, in words."""
     return {name: str(list(weight.shape)) for name, weight in weights.items()}
 
 
-def _same(what: str, other: str, found: dict[str, str], wanted: dict[str, str], fix: str) -> None:
+def same_shapes(what: str, other: str, found: dict[str, str], wanted: dict[str, str], fix: str) -> None:
+    """Compare the names and shapes of two models' weights.
+
+    Raises:
+        ArtifactError: they differ; it names the first five.
+    """
     differing = [
         f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'there')}"
         for name in sorted(found | wanted)

@@ -16,7 +16,7 @@ from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.vocabulary import LARGEST_DEFAULT
-from nlpcli.training.resolve import check_early, resolve, split_settings
+from nlpcli.training.resolve import check_early, resolve, settings_of_model, split_settings
 from nlpcli.training.train import default_out
 
 OF_DATA = ("lang", "column", "text_column", "label_column", "fold", "encoding")
@@ -44,6 +44,9 @@ def plan(
         BadInput: the data is not there.
     """
     of_data = {name: settings.pop(name) for name in OF_DATA if settings.get(name) is not None}
+    settings |= settings_of_model(architecture, settings)
+    if settings.get("from_model"):
+        tokenizer = tokenizer or Path(settings["from_model"]) / "tokenizer"
     model, _ = split_settings(architecture, settings)
     facts: dict[str, Any] = {"out": str(out or default_out(data, architecture))}
     if artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset":

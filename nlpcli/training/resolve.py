@@ -46,6 +46,23 @@ def split_settings(architecture: str, settings: dict[str, Any]) -> tuple[Config,
     return checked(model_class, of_model), checked(TrainSettings, of_training)
 
 
+def settings_of_model(architecture: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the model that training begins from, but for those given; nothing if it begins from none.
+
+    Raises:
+        UsageError: the model is of another architecture.
+    """
+    if not (path := settings.get("from_model")):
+        return {}
+    config = artifacts.read_artifact(path, "model").manifest.config
+    if config["architecture"] != architecture:
+        raise UsageError(
+            f"--from-model {path} is of the architecture {config['architecture']}, not {architecture}",
+            fix=f"nlpcli train {config['architecture']} --from-model {path} …",
+        )
+    return {k: config[k] for k in CONFIGS[architecture].__struct_fields__ if k in config and k not in settings}
+
+
 def check_early(architecture: str, task: str, preset: Preset, settings: dict[str, Any], tokenizer: Tokenizer | None) -> None:
     """Refuse, before text is read, what cannot work whichever preset is chosen and whatever the data is for.
 

@@ -35,7 +35,7 @@ from nlpcli.training.processes import stop_together
 from nlpcli.training.report import LOG, LOG_EVERY, UNITS, Checkpoints, MetricsLog, ProgressLine
 from nlpcli.training.settings import STATE, TrainSettings, differences
 from nlpcli.training.sharding import put_together, shard
-from nlpcli.training.transfer import freeze, load_embeddings
+from nlpcli.training.transfer import freeze, load_embeddings, load_weights
 from nlpcli.training.validation import ClassificationValidation, LanguageValidation, TranslationValidation, Validation
 
 FORMATS = {"32": "float32", "bf16": "bfloat16", "16": "float16"}
@@ -149,6 +149,8 @@ def make_trainer(
     if isinstance(model, WithAttention):
         model.use_attention(settings.attention_tier)
     initialise(model, settings)
+    if settings.from_model:
+        load_weights(model, config, settings.from_model)
     if settings.sampled_softmax:
         counts = torch.from_numpy(dataset.word_counts(dataset.languages[-1])).to(fabric.device)
         model.sampled_softmax = SampledSoftmax(counts, settings.sampled_softmax)

@@ -83,6 +83,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
         Share,
         Meta(description="Draw new segmentations at every step: BPE-dropout's probability, or unigram's smoothing; 0 is off."),
     ] = 0.0
+    from_model: Annotated[
+        Union[str, None],
+        Meta(description="Begin from the weights of this model; what is not given of its settings is taken from it."),
+    ] = None
     embeddings: Annotated[
         tuple[str, ...],
         Meta(description="Begin from an embedding artifact, on the side of its language; may be repeated."),

@@ -18,7 +18,15 @@ from nlpcli.tokenization.encode import encode_dataset
 from nlpcli.tokenization.train import train_tokenizer
 from nlpcli.training.presets import Preset
 from nlpcli.training.range_test import RangeTest, range_test
-from nlpcli.training.resolve import Resolved, batch_tokens_before, check_early, resolve, split_settings, with_batch_tokens
+from nlpcli.training.resolve import (
+    Resolved,
+    batch_tokens_before,
+    check_early,
+    resolve,
+    settings_of_model,
+    split_settings,
+    with_batch_tokens,
+)
 from nlpcli.training.settings import STATE, TrainSettings, differences
 
 COMMAND = "nlpcli train"
@@ -91,6 +99,8 @@ def train(
         Interrupted: SIGINT or SIGTERM; the state is saved.
         RunFailed: the training diverged.
     """
+    from_model = settings_of_model(architecture, settings)
+    settings, config_source = {**settings, **from_model}, {**(config_source or {}), **dict.fromkeys(from_model, "model")}
     model_config, train_settings = split_settings(architecture, settings)  # what is out of range ends it here
     if task == "auto" and len(TASKS[architecture]) == 1:
         task = TASKS[architecture][0]
@@ -100,14 +110,16 @@ def train(
     precision = pick_precision(train_settings.precision, device)
     if not find_learning_rate:
         _refuse_existing(out, force, resume)
+    if train_settings.from_model:
+        tokenizer = tokenizer or Path(train_settings.from_model) / "tokenizer"
     source = _Source(data, tokenizer, task, src, tgt, lang, column, text_column, label_column, encoding, fold)
     joint = getattr(model_config, "tie_embeddings", "") == "all"
     fabric, together = _launch(train_settings, device, precision)
     with together:
         dataset = Dataset.load(_once(fabric, lambda: _dataset(source, out, joint=joint, force=force)))
         _check_tokenizer(dataset, tokenizer)
-        resolved = resolve(architecture, dataset, preset, settings, config_source or {})
-        inputs = _inputs(dataset, resolved, out)
+        resolved = resolve(architecture, dataset, preset, settings, config_source)
+        inputs = _inputs(dataset, resolved.training, out)
         if resolved.training.batch_tokens == "auto" and resume == "auto" and (tokens := batch_tokens_before(out)):
             resolved = with_batch_tokens(resolved, tokens)
         if resume == "auto" and artifacts.is_artifact(out) and not find_learning_rate:
@@ -130,14 +142,12 @@ def default_out(data: str, architecture: str) -> Path:
     return Path("work") / name / architecture
 
 
-def _inputs(dataset: Dataset, resolved: Resolved, out: Path) -> list[Input]:
+def _inputs(dataset: Dataset, training: TrainSettings, out: Path) -> list[Input]:
     """Return what the model is made from."""
     inputs = [dataset.artifact.as_input("dataset", out)]
-    if resolved.training.embeddings:
-        from nlpcli.training.transfer import embedding_inputs
-
-        inputs += embedding_inputs(resolved.training, out)
-    return inputs
+    if training.from_model:
+        inputs.append(artifacts.open_artifact(training.from_model, "model").as_input("from_model", out))
+    return inputs + [artifacts.open_artifact(path, "embedding").as_input("embedding", out) for path in training.embeddings]
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""Begin from word vectors that were trained before: `--embeddings DIR [--freeze-embeddings]`."""
+"""Begin from what was trained before: a whole model (`--from-model DIR`) or word vectors (`--embeddings DIR`)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,42 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nlpcli import artifacts, console
-from nlpcli.artifacts import Input
 from nlpcli.embedding.mapping import map_vectors
 from nlpcli.errors import UsageError
 from nlpcli.models.base import Model
 from nlpcli.tokenization.dataset import Dataset
+from nlpcli.training.averaging import same_shapes, shapes
 from nlpcli.training.settings import TrainSettings
 
+SAME = ("task", "src", "tgt", "lang", "labels", "tokenizer_id")  # what a model that goes on learning must have in common
 
-def embedding_inputs(settings: TrainSettings, out: Path) -> list[Input]:
-    """Return the embeddings as lineage of the model that will stand at `out`."""
-    return [artifacts.open_artifact(path, "embedding").as_input("embedding", out) for path in settings.embeddings]
+
+def load_weights(model: Model, config: dict[str, Any], path: str) -> None:
+    """Copy the weights of the model at `path`, the best ones, into a new one with the resolved settings `config`.
+
+    Raises:
+        UsageError: its ids, languages, labels or task are others, so that its weights would stand for something else.
+        ArtifactError: its weights have other shapes.
+    """
+    found = artifacts.open_artifact(path, "model")
+    before = {name: found.manifest.config.get(name) for name in SAME}
+    if differing := [f"{k}: {v} there, {config.get(k)} here" for k, v in before.items() if v != config.get(k)]:
+        raise UsageError(
+            f"--from-model {path} has learnt from other data than this",
+            cause="; ".join(differing),
+            fix=f"give text, or a dataset made with --tokenizer {path}/tokenizer",
+        )
+    weights, own = load_file(found.path / "model.safetensors"), dict(model.named_parameters())
+    fix = "leave out the settings of the model's size: they are taken from it"
+    same_shapes(path, "the model to be trained", shapes(weights), shapes(own), fix)
+    with torch.no_grad():
+        for name, p in own.items():
+            p.copy_(weights[name])
+    console.info(f"begins from {path}, step {found.manifest.metrics['best_step']:,}")
 
 
 def load_embeddings(model: Model, dataset: Dataset, settings: TrainSettings) -> list[tuple[nn.Embedding, Tensor]]:
