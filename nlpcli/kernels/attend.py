@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from nlpcli.kernels.banded import banded_attention, make_banded_mask
 from nlpcli.kernels.check import check
 from nlpcli.kernels.choose import Wanted, choose
 from nlpcli.kernels.dense import Mask, dense_attention, make_mask
@@ -120,6 +121,10 @@ class Sight:
             q, k, v = q[0], k[0], v[0]
         options = self.options._replace(dropout_p=dropout)
         chosen = choose(q, k.size(-3), self.shape, options, self.wanted).tier
+        if chosen == "banded":
+            if self._mask is None:
+                self._mask = make_banded_mask(q, self.shape, options)
+            return banded_attention(q, k, v, self._mask, options, dropout)
         if chosen in ("plain", "sdpa"):
             if self._mask is None:
                 self._mask = make_mask(q, k, self.shape, options)

@@ -1,8 +1,9 @@
 """Which tier computes attention, and why.
 
 `kernel` is our own in Triton, on GPUs since Ampere; `hopper` the same, but with passes made for Hopper GPUs where those compute
-the problem; `sdpa` is torch's function; `plain` the products written out, the fastest for short rows on a CPU;
-`reference` computes all that the others cannot, in memory linear in length.
+the problem; `sdpa` is torch's function; `plain` the products written out, the fastest for short rows on a CPU; `banded` the
+same for blocks of long rows that see themselves in a window; `reference` computes all that the others cannot, in memory
+linear in length.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from nlpcli import console
 from nlpcli.kernels.problem import Options, Shape
 from nlpcli.kernels.reference import ROWS
 
-Tier = Literal["kernel", "hopper", "sdpa", "plain", "reference"]
+Tier = Literal["kernel", "hopper", "sdpa", "plain", "banded", "reference"]
 Wanted = Literal["auto", "kernel", "hopper", "sdpa", "reference"]
 
 SHORT = 256  # keys up to which plain products beat the fused function on a CPU
 DENSE = 4096  # keys up to which a dense mask is borne: at this length it takes 32 MB a row in bf16
+WIDE = 256  # the widest window whose weights are kept for the backward pass: up to 3 · 256 a token, head and layer
 ARCH = (8, 0)  # the oldest GPUs the kernel is made for
 HOPPER = (9, 0)  # the only ones with all that the Hopper kernel takes
 HEAD_SIZES = (8, 256)  # the smallest and the largest head
@@ -54,7 +56,9 @@ def choose(q: torch.Tensor, keys: int, shape: Shape, options: Options, wanted: W
     # Never "hopper" unasked: it has not been timed on a GPU.
     if not kernel and wanted == "auto" and _beyond_sdpa(shape, options):
         return Choice("kernel", "torch has no fast path for this")
-    if _narrow(q.device, options.window, keys):
+    if wanted != "sdpa" and _narrow(q.device, options.window, keys):
+        if not lse and _in_blocks(q, keys, shape, options):
+            return Choice("banded", "a window much narrower than the row, and a CPU")
         return Choice("reference", "a window much narrower than the row, and a CPU")
     if q.device.type == "cpu" and keys <= SHORT and not fast:
         return Choice("plain", f"a CPU and at most {SHORT} keys")
@@ -77,6 +81,13 @@ def _narrow(device: torch.device, window: int | None, keys: int) -> bool:
     """Tell whether on a CPU it is faster to compute a window alone than all of a row with a mask: measured from 512 keys on,
     where the keys in sight of some queries are half of all at most."""
     return device.type == "cpu" and window is not None and keys > max(SHORT, 2 * (window + ROWS))
+
+
+def _in_blocks(q: torch.Tensor, keys: int, shape: Shape, options: Options) -> bool:
+    """Tell whether rows see themselves, in a window whose weights can all be kept for the backward pass."""
+    o = options
+    itself = not shape.packed and q.size(1) == keys and not o.bottom_right
+    return itself and o.window is not None and o.window <= WIDE and not o.softcap
 
 
 def _beyond_sdpa(shape: Shape, options: Options) -> bool:

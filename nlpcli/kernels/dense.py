@@ -71,12 +71,13 @@ def dense_attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask, scale: float, d
     if fused:
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.scores, dropout_p=dropout, scale=scale)
     else:
-        out = _products(q, k, v, mask.scores, scale, dropout)
+        out = products(q, k, v, mask.scores, scale, dropout)
     out = out.transpose(1, 2)
     return out if mask.blind is None else out.masked_fill(mask.blind[..., None, None], 0.0)
 
 
-def _products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, dropout: float) -> Tensor:
+def products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, dropout: float) -> Tensor:
+    """Return softmax(scale · q kᵀ + mask) v for q [..., i, d] and k, v [..., j, d]."""
     scores = (q * scale) @ k.mT
     weights = torch.softmax(scores if mask is None else scores + mask, -1)
     return (drop(weights, dropout) if dropout else weights) @ v
