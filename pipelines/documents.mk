@@ -5,7 +5,8 @@
 #                                                               {"id": "1", "ko": ["…", "…"], "en": ["…", "…"]}
 #   make -f pipelines/documents.mk DATA=… MINUTES=60 WINDOW=256 CHARS=8000
 #
-# The same model is trained on single segments too, and both are scored on the same text.
+# A model that knows single segments goes on with whole documents, and for as long with segments; all three are scored on the
+# same text.
 
 NLPCLI  ?= nlpcli
 DATA    ?= chapters-ko-en
@@ -22,6 +23,7 @@ TRAIN   ?= --config pipelines/documents.toml
 THIS := $(firstword $(MAKEFILE_LIST))
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all compare
 all: compare
 
@@ -38,23 +40,27 @@ $(WORK)/tokenizer/manifest.json: $(WORK)/documents-data/manifest.json
 $(WORK)/%-dataset/manifest.json: $(WORK)/%-data/manifest.json $(WORK)/tokenizer/manifest.json
 	$(NLPCLI) tokenize dataset --data $(<D) --tokenizer $(WORK)/tokenizer --out $(@D) --force
 
-$(WORK)/documents/manifest.json: $(WORK)/documents-dataset/manifest.json
-	$(NLPCLI) train transformer --data $(<D) --out $(@D) $(TRAIN) --max-length $(LENGTH) --attention-window $(WINDOW) \
-	  --max-minutes $(MINUTES) --resume auto
-
 $(WORK)/segments/manifest.json: $(WORK)/segments-dataset/manifest.json
 	$(NLPCLI) train transformer --data $(<D) --out $(@D) $(TRAIN) --max-minutes $(MINUTES) --resume auto
 
-$(WORK)/%-scores/manifest.json: $(WORK)/%/manifest.json
-	$(NLPCLI) evaluate --model $(<D) --data $(WORK)/$*-data --beam-size $(BEAM) --out $(@D) --force
+$(WORK)/documents/manifest.json: $(WORK)/documents-dataset/manifest.json $(WORK)/segments/manifest.json
+	$(NLPCLI) train transformer --data $(<D) --out $(@D) $(TRAIN) --from-model $(WORK)/segments \
+	  --max-length $(LENGTH) --attention-window $(WINDOW) --max-minutes $(MINUTES) --resume auto
 
-# The segments' translations, joined as the documents are, so that both are scored row by row on the same text.
-compare: $(WORK)/documents-scores/manifest.json $(WORK)/segments-scores/manifest.json
+$(WORK)/more-segments/manifest.json: $(WORK)/segments-dataset/manifest.json $(WORK)/segments/manifest.json
+	$(NLPCLI) train transformer --data $(<D) --out $(@D) $(TRAIN) --from-model $(WORK)/segments \
+	  --max-minutes $(MINUTES) --resume auto
+
+$(WORK)/%-scores/manifest.json: $(WORK)/%/manifest.json
+	$(NLPCLI) evaluate --model $(<D) --data $(WORK)/$(lastword $(subst -, ,$*))-data --beam-size $(BEAM) --out $(@D) --force
+
+# The segments' translations, joined as the documents are, so that all are scored row by row on the same text.
+$(WORK)/%-in-rows.$(TGT): $(WORK)/%-scores/manifest.json
 	@awk 'NR == FNR { translated[NR] = $$0; next } \
 	  { count = split($$0, parts, " ␞ "); row = translated[++at]; \
 	    for (i = 2; i <= count; i++) row = row " ␞ " translated[++at]; print row }' \
-	  $(WORK)/segments-scores/test.hyp $(WORK)/documents-data/test.$(SRC) > $(WORK)/segments-in-rows.$(TGT)
-	@echo "segments, joined:"
-	@$(NLPCLI) evaluate --hyp $(WORK)/segments-in-rows.$(TGT) --ref $(WORK)/documents-data/test.$(TGT)
-	@echo "documents:"
-	@$(NLPCLI) evaluate --hyp $(WORK)/documents-scores/test.hyp --ref $(WORK)/documents-data/test.$(TGT)
+	  $(<D)/test.hyp $(WORK)/documents-data/test.$(SRC) > $@
+
+compare: $(WORK)/segments-in-rows.$(TGT) $(WORK)/more-segments-in-rows.$(TGT) $(WORK)/documents-scores/manifest.json
+	@for rows in $(WORK)/segments-in-rows.$(TGT) $(WORK)/more-segments-in-rows.$(TGT) $(WORK)/documents-scores/test.hyp; do \
+	  echo "$$rows:"; $(NLPCLI) evaluate --hyp $$rows --ref $(WORK)/documents-data/test.$(TGT); done

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -17,6 +18,8 @@ from nlpcli.models.config import Cell
 from nlpcli.tokenization.tokenizer import PAD
 
 HOLD = 1e4  # far beyond what a gate's sum can reach
+TOGETHER = 48  # rows up to which oneDNN computes a step of an LSTM in one product
+TILE = 16  # rows of its products beyond that, if these divide their number
 
 CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -43,10 +46,18 @@ def recurrent(cell: Cell, d_in: int, d_out: int, layers: int, dropout: float, bi
 
 def run(stack: nn.RNNBase, x_nth: Tensor, state: State) -> tuple[Tensor, State]:
     """Run a stack over x from a state of rows [n, l, h]; return the top layer's outputs and the next state."""
-    layers_first = [state[name].transpose(0, 1).contiguous() for name in ("h", "c") if name in state]
-    out, last = stack(x_nth, tuple(layers_first) if len(layers_first) == 2 else layers_first[0])
+    rows, more = len(x_nth), _missing_rows(stack, x_nth)
+    states = [F.pad(state[name].transpose(0, 1), (0, 0, 0, more)).contiguous() for name in ("h", "c") if name in state]
+    out, last = stack(F.pad(x_nth, (0, 0, 0, 0, 0, more)), tuple(states) if len(states) == 2 else states[0])
     last = last if isinstance(last, tuple) else (last,)
-    return out, {name: tensor.transpose(0, 1) for name, tensor in zip(("h", "c"), last)}
+    return out[:rows], {name: tensor[:, :rows].transpose(0, 1) for name, tensor in zip(("h", "c"), last)}
+
+
+def _missing_rows(stack: nn.RNNBase, x_nth: Tensor) -> int:
+    """Return how many rows to add so that oneDNN can cut them into tiles. It takes blocks of one size; of 127 rows, a prime
+    number, each is a block of its own, which takes seven times as long as 128 rows do."""
+    rows = len(x_nth)
+    return -rows % TILE if isinstance(stack, nn.LSTM) and x_nth.device.type == "cpu" and rows > TOGETHER else 0
 
 
 def read_padded(stack: nn.RNNBase, x_bsh: Tensor, lengths_b: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -66,8 +77,9 @@ def read_padded(stack: nn.RNNBase, x_bsh: Tensor, lengths_b: Tensor) -> tuple[Te
 def _read_holding(stack: nn.RNNBase, x_bsh: Tensor, lengths_b: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The same without packing, which costs more on a CPU than reading the padding, and for an LSTM bars the fused code.
 
-    One more input feature tells padding, with a weight so large that the gates hold the cell there to the last bit. For the
-    direction that reads from the end, rows are turned round within their length, so that padding comes last in both.
+    More input features tell padding, with weights so large that the gates hold the cell there to the last bit; so many that
+    all together are tiles (oneDNN takes three times as long for an odd number). For the direction that reads from the end,
+    rows are turned round within their length, so that padding comes last in both.
     """
     steps = torch.arange(x_bsh.size(1))
     padding_bs1 = (steps >= lengths_b[:, None])[..., None]
@@ -83,21 +95,24 @@ def _read_holding(stack: nn.RNNBase, x_bsh: Tensor, lengths_b: Tensor) -> tuple[
         for direction in range(2 if stack.bidirectional else 1):
             own = x_bsh.gather(1, turned_bs1.expand_as(x_bsh)) if direction else x_bsh
             w_ih, *others = stack.all_weights[layer * (1 + stack.bidirectional) + direction]
-            told, weights = torch.cat([own, padding_bs1.to(own)], -1), [torch.cat([w_ih, column.to(w_ih)], 1), *others]
-            out, *last = _one_layer(isinstance(stack, nn.LSTM), told, weights, stack.hidden_size)
+            more = TILE - own.size(-1) % TILE
+            told = torch.cat([own, padding_bs1.to(own).expand(-1, -1, more)], -1)
+            weights = [torch.cat([w_ih, column.to(w_ih).expand(-1, more)], 1), *others]
+            out, *last = _one_layer(stack, told, weights)
             lasts.append([out.gather(1, ends_b11).transpose(0, 1), *last[1:]])
             outs.append(out.gather(1, turned_bs1.expand_as(out)) if direction else out)
         x_bsh = torch.cat(outs, -1) if stack.bidirectional else outs[0]
     return x_bsh.masked_fill(padding_bs1, 0.0), tuple(torch.cat(states) for states in zip(*lasts))
 
 
-def _one_layer(lstm: bool, x_bsh: Tensor, weights: list[Tensor], width: int) -> tuple[Tensor, ...]:
-    zeros = x_bsh.new_zeros(1, len(x_bsh), width)
+def _one_layer(stack: nn.RNNBase, x_bsh: Tensor, weights: list[Tensor]) -> tuple[Tensor, ...]:
+    rows, more = len(x_bsh), _missing_rows(stack, x_bsh)
+    x_bsh, zeros = F.pad(x_bsh, (0, 0, 0, 0, 0, more)), x_bsh.new_zeros(1, rows + more, stack.hidden_size)
     plain = (True, 1, 0.0, False, False, True)  # biases, one layer, no dropout, not in training, one direction, rows first
-    found: tuple[Tensor, ...] = (
-        torch.lstm(x_bsh, (zeros, zeros), weights, *plain) if lstm else torch.gru(x_bsh, zeros, weights, *plain)
-    )
-    return found
+    if not isinstance(stack, nn.LSTM):
+        return torch.gru(x_bsh, zeros, weights, *plain)
+    out, h, c = torch.lstm(x_bsh, (zeros, zeros), weights, *plain)
+    return out[:rows], h[:, :rows], c[:, :rows]
 
 
 class RecurrentEncoder(nn.Module):
