@@ -18,6 +18,7 @@ from nlpcli.kernels.spread import few_sizes
 from nlpcli.models.sampled_softmax import SampledSoftmax
 
 CHUNK = 1024  # rows of a product; 1,024 × 8,000 logits in bf16 are 16 MB
+TINY = 1e-30  # a probability that fp32 holds with all its digits
 BLOCK = 32  # rows of a softmax on a CPU; 32 × 8,000 probabilities in fp32 are 1 MB
 
 
@@ -106,6 +107,14 @@ def of_few_sizes(x: Tensor) -> Tensor:
     return x if x.device.type != "cpu" else F.pad(x, (0, 0, 0, few_sizes(len(x) % CHUNK) - len(x) % CHUNK))
 
 
+def _surprise(logits: Tensor, p: Tensor, y: Tensor, own: Tensor) -> Tensor:
+    """Return −log p[target], [n, 1], by the target's probability, or where one vanishes by the largest, which never does."""
+    of_target = p.gather(1, y)
+    if p.device.type == "cpu" and of_target.min() >= TINY:  # on a GPU it would take a synchronisation to know
+        return of_target.log_().neg_()
+    return logits.amax(-1, keepdim=True) - p.amax(-1, keepdim=True).log_() - own
+
+
 def _over_vocabulary(
     x: Tensor, w: Tensor, b: Tensor, targets: Tensor, wanted: float, grads: _Gradients | None
 ) -> tuple[Tensor, Tensor]:
@@ -126,11 +135,9 @@ def _over_vocabulary(
         for i in range(0, len(y), block):
             rows = slice(i, min(i + block, len(y)))
             e = logits[rows].float()
-            largest, p = e.amax(-1, keepdim=True), torch.softmax(e, -1)
-            of_target, place = e.gather(1, y[rows]), slice(begin + i, begin + i + len(p))
-            own[place] = of_target
-            # log Σ exp by the largest, whose probability never vanishes
-            losses[place] = largest - p.amax(-1, keepdim=True).log_() - of_target
+            p, place = torch.softmax(e, -1), slice(begin + i, begin + i + len(y[rows]))
+            own[place] = e.gather(1, y[rows])
+            losses[place] = _surprise(e, p, y[rows], own[place])
             if grads is not None:
                 logits[rows] = p.scatter_add_(1, y[rows], p.new_full((len(p), 1), -wanted))
                 grads.b.add_(p.sum(0))
