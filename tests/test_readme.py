@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import shutil
@@ -148,6 +149,29 @@ def test_sentiment_folds_end_in_their_mean(workplace: Path) -> None:
     assert names == ["fold-1", "fold-2", "mean"]
     mean = sum(float(line.split()[1]) for line in printed[-3:-1]) / 2
     assert printed[-1].startswith(f"mean {mean:.2f}, standard deviation")
+
+
+def test_documents_are_scored_beside_segments_on_the_same_rows(workplace: Path) -> None:
+    """A model of segments goes on with whole documents; what each wrote stands in as many rows as there are documents."""
+    folder = workplace / "chapters-ko-en"
+    folder.mkdir()
+    for split, count in (("train", 130), ("test", 4)):
+        sides = {
+            lang: (ROOT / f"sample_data/ko-en/{split}.{lang}").read_text("utf-8").splitlines()[: 3 * count]
+            for lang in ("ko", "en")
+        }
+        documents = [{"id": str(i), **{lang: lines[3 * i : 3 * i + 3] for lang, lines in sides.items()}} for i in range(count)]
+        text = "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
+        (folder / f"{split}.jsonl").write_text(text, "utf-8")
+    printed = make(workplace, "documents.mk", "DATA=chapters-ko-en", "WORK=read", "CHARS=400", "WINDOW=8")
+    titles = [line for line in printed if line.endswith(":")]
+    written = [workplace / title[:-1] for title in titles]
+    assert [path.parent.name or path.name for path in written] == ["read", "read", "documents-scores"]
+    rows = [path.read_text("utf-8").splitlines() for path in [workplace / "read/documents-data/test.ko", *written]]
+    assert [len(each) for each in rows] == [4, 4, 4, 4]
+    assert all(row.count(" ␞ ") == 2 for each in rows[:3] for row in each)
+    again = make(workplace, "documents.mk", "-n", "DATA=chapters-ko-en", "WORK=read", "CHARS=400", "WINDOW=8")
+    assert not any(word in line for line in again for word in ("nlpcli train", "nlpcli data", "--model"))
 
 
 def test_ladder_prints_one_table(workplace: Path) -> None:
