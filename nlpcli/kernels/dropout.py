@@ -20,14 +20,25 @@ def keep_factors(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:
 
     `dtype` is bfloat16 or float32.
     """
-    count = shape.numel()
-    seed = int(torch.randint(1 << 62, ()))
-    words = np.random.SFC64(seed).random_raw(-(-count // 4))
-    bits = torch.from_numpy(words.view(np.int16))[:count]
+    bits = _bits(shape.numel())
     threshold = min(round(p * STEPS), STEPS - 1) - STEPS // 2
     factor = torch.tensor(1 / (1 - p), dtype=dtype).view(BITS[dtype])
     kept = bits.clamp_(threshold - 1, threshold).sub_(threshold - 1) if threshold > -STEPS // 2 else bits.fill_(1)
     return kept.to(BITS[dtype]).mul_(factor).view(dtype).view(shape)
+
+
+def drop_in_place(x: Tensor, p: float) -> None:
+    """Set features of bfloat16 on the CPU to zero with probability p, those that `keep_factors` would; scale none."""
+    threshold = min(round(p * STEPS), STEPS - 1) - STEPS // 2
+    if threshold > -STEPS // 2:
+        kept = _bits(x.numel()).clamp_(threshold - 1, threshold).sub_(threshold - 1).neg_()  # 0, or all bits
+        x.view(torch.int16).bitwise_and_(kept.view(x.shape))
+
+
+def _bits(count: int) -> Tensor:
+    seed = int(torch.randint(1 << 62, ()))
+    words = np.random.SFC64(seed).random_raw(-(-count // 4))
+    return torch.from_numpy(words.view(np.int16))[:count]
 
 
 def dropout(x: Tensor, p: float) -> Tensor:

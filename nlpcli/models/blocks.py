@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nlpcli.kernels.attend import Sight
 from nlpcli.kernels.dropout import Dropout, add_dropped
+from nlpcli.kernels.feed_forward import feed_forward, fits
 from nlpcli.kernels.spread import Spread
 from nlpcli.models.config import TransformerConfig
 from nlpcli.models.positions import rotate
@@ -115,6 +116,8 @@ class FeedForward(nn.Module):
         self.dropout = Dropout(config.ff_dropout)
 
     def forward(self, x_btm: Tensor) -> Tensor:
+        if self.training and self.activation == "relu" and fits(x_btm):
+            return feed_forward(x_btm, self.inner.weight, self.inner.bias, self.out.weight, self.out.bias, self.dropout.p)
         inner = self.inner(x_btm)
         if self.activation == "swiglu":
             gate, value = inner.chunk(2, -1)
