@@ -170,11 +170,13 @@ def _direction(name: str, found: dict[str, dict[str, Path]], src: str | None, tg
     elif not src and named:
         src, tgt = named
     if not src or not tgt:
-        listed = ", ".join(languages) or "none"
+        in_names = f"languages found: {', '.join(languages)}" if languages else "which columns of a table to take is not said"
         raise UsageError(
             f"{root}: source and target language are not clear",
-            cause=f"the name has no pair such as ko-en; languages found: {listed}",
-            fix=f"add --src {languages[0]} --tgt {languages[1]}" if len(languages) > 1 else "add --src and --tgt",
+            cause=f"the name has no pair such as ko-en; {in_names}",
+            fix=f"add --src {languages[0]} --tgt {languages[1]}"
+            if len(languages) > 1
+            else "add --src and --tgt: ko, en",
         )
     return src, tgt
 
