@@ -37,8 +37,8 @@ def print_json(command: str, exit_code: int, data: Any, errors: list[dict[str, s
 def dry_run(ctx: typer.Context, facts: dict[str, Any]) -> None:
     """Print what a command would do: every setting with its source, then the `facts` found without touching anything."""
     values, sources = options.given(ctx), options.sources(ctx)
-    chosen = facts.pop("settings", {})  # by a preset, where nothing else was said
-    values, sources = {**values, **chosen}, {**sources, **dict.fromkeys(chosen, "preset")}
+    for name, (value, source) in facts.pop("settings", {}).items():  # by a preset, say, where nothing else was said
+        values[name], sources[name] = value, source
     if ctx.params.get("json_"):
         settings = {name: {"value": values[name], "source": sources[name]} for name in values}
         print_envelope(ctx, {"settings": settings, **facts})

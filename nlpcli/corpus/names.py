@@ -174,9 +174,7 @@ def _direction(name: str, found: dict[str, dict[str, Path]], src: str | None, tg
         raise UsageError(
             f"{root}: source and target language are not clear",
             cause=f"the name has no pair such as ko-en; {in_names}",
-            fix=f"add --src {languages[0]} --tgt {languages[1]}"
-            if len(languages) > 1
-            else "add --src and --tgt: ko, en",
+            fix=f"add --src {languages[0]} --tgt {languages[1]}" if len(languages) > 1 else "add --src and --tgt: ko, en",
         )
     return src, tgt
 

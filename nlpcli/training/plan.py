@@ -36,25 +36,28 @@ def plan(
 ) -> dict[str, Any]:
     """Check the settings and the data, and return what training would read and make.
 
-    From a dataset, what the preset chooses is known (`settings`) and the parameter count is exact; from text it is that of
-    the settings given, with the largest default vocabulary.
+    `settings` are those that nobody gave, each with its source: of the model to begin from and, where the data is a dataset,
+    of the preset. From a dataset the parameter count is exact; from text it is that of the settings given, with the largest
+    default vocabulary.
 
     Raises:
         UsageError: settings that cannot work.
         BadInput: the data is not there.
     """
     of_data = {name: settings.pop(name) for name in OF_DATA if settings.get(name) is not None}
-    settings |= settings_of_model(architecture, settings)
+    of_model = settings_of_model(architecture, settings)
+    settings |= of_model
     if settings.get("from_model"):
         tokenizer = tokenizer or Path(settings["from_model"]) / "tokenizer"
     model, _ = split_settings(architecture, settings)
     facts: dict[str, Any] = {"out": str(out or default_out(data, architecture))}
-    if artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset":
+    exact = artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset"
+    if exact:
         dataset = Dataset.load(data)
-        resolved = resolve(architecture, dataset, preset, settings, {})
+        resolved = resolve(architecture, dataset, preset, settings, dict.fromkeys(of_model, "model"))
         model, chosen = resolved.model, dataset.task
         facts["input"] = f"{data} (dataset {dataset.artifact.id}, {'-'.join(dataset.languages)}, {chosen})"
-        facts["settings"] = {name: resolved.config[name] for name, source in resolved.sources.items() if source == "preset"}
+        facts["settings"] = {name: (resolved.config[name], source) for name, source in resolved.sources.items()}
         inputs, outputs = sizes(dataset.tokenizer, len(dataset.labels))
     else:
         if task == "auto" and len(TASKS[architecture]) == 1:
@@ -64,12 +67,13 @@ def plan(
         found = Tokenizer.load(tokenizer) if tokenizer else None
         check_early(architecture, chosen, preset, settings, found)
         languages = f", {text.src}-{text.tgt}" if isinstance(text, Corpus) else ""
+        facts["settings"] = {name: (value, "model") for name, value in of_model.items()}
         facts["input"] = f"{text.root} ({', '.join(text.splits)}{languages}, {chosen})"
         inputs, outputs = sizes(found) if found else (LARGEST_DEFAULT, LARGEST_DEFAULT)
         outputs = 2 if chosen == "classify" else outputs  # as many classes as the labels will show; they are few
     with torch.device("meta"):
         made = build_model(architecture, model, chosen, inputs, outputs)
     facts["parameters"] = f"{sum(p.numel() for p in made.parameters()):,}"
-    if "settings" not in facts and not tokenizer:
+    if not exact and not tokenizer:
         facts["parameters"] += f" at most (a vocabulary of {LARGEST_DEFAULT:,} pieces; it is learnt from the data)"
     return facts

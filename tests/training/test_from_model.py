@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,13 @@ def test_another_direction_is_refused(tiny_corpus: Path, tiny_model: Path) -> No
 def test_a_dry_run_counts_the_model_that_would_be_trained(tiny_dataset: Path, tiny_model: Path) -> None:
     shown = plan(architecture="seq2seq", data=str(tiny_dataset), from_model=str(tiny_model))
     assert shown["parameters"] == f"{sum(w.numel() for w in weights(tiny_model).values()):,}"
+    assert shown["settings"]["d_model"] == (16, "model")
+
+
+def test_a_dry_run_on_text_shows_the_models_settings(tiny_corpus: Path, tiny_model: Path, run_cli: Any) -> None:
+    ran = run_cli(
+        "train", "seq2seq", "--data", tiny_corpus, "--from-model", tiny_model, "--dropout", "0.3", "--dry-run", "--json"
+    )
+    settings = json.loads(ran.out)["data"]["settings"]
+    assert settings["d_model"] == {"value": 16, "source": "model"}
+    assert settings["dropout"] == {"value": 0.3, "source": "flag"}
