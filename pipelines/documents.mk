@@ -19,6 +19,7 @@ BEAM    ?= 1
 SRC     ?= ko
 TGT     ?= en
 TRAIN   ?= --config pipelines/documents.toml
+SCORING ?= --metric BLEU --metric chrF2
 
 THIS := $(firstword $(MAKEFILE_LIST))
 
@@ -52,7 +53,7 @@ $(WORK)/more-segments/manifest.json: $(WORK)/segments-dataset/manifest.json $(WO
 	  --max-minutes $(MINUTES) --resume auto
 
 $(WORK)/%-scores/manifest.json: $(WORK)/%/manifest.json
-	$(NLPCLI) evaluate --model $(<D) --data $(WORK)/$(lastword $(subst -, ,$*))-data --beam-size $(BEAM) --out $(@D) --force
+	$(NLPCLI) evaluate --model $(<D) --data $(WORK)/$(lastword $(subst -, ,$*))-data --beam-size $(BEAM) $(SCORING) --out $(@D) --force
 
 # The segments' translations, joined as the documents are, so that all are scored row by row on the same text.
 $(WORK)/%-in-rows.$(TGT): $(WORK)/%-scores/manifest.json
@@ -63,4 +64,4 @@ $(WORK)/%-in-rows.$(TGT): $(WORK)/%-scores/manifest.json
 
 compare: $(WORK)/segments-in-rows.$(TGT) $(WORK)/more-segments-in-rows.$(TGT) $(WORK)/documents-scores/manifest.json
 	@for rows in $(WORK)/segments-in-rows.$(TGT) $(WORK)/more-segments-in-rows.$(TGT) $(WORK)/documents-scores/test.hyp; do \
-	  echo "$$rows:"; $(NLPCLI) evaluate --hyp $$rows --ref $(WORK)/documents-data/test.$(TGT); done
+	  echo "$$rows:"; $(NLPCLI) evaluate --hyp $$rows --ref $(WORK)/documents-data/test.$(TGT) $(SCORING); done

@@ -16,7 +16,15 @@ from nlpcli.corpus.readers import uncompressed
 from nlpcli.decoding.settings import EngineName, EngineSettings, SearchSettings
 from nlpcli.errors import OutputExists, UsageError
 from nlpcli.evaluation.part import Part
-from nlpcli.evaluation.scores import LOWER_IS_BETTER, OF_TASK, BleuTokenizer, Group, choose_bleu_tokenizer
+from nlpcli.evaluation.scores import (
+    LOWER_IS_BETTER,
+    METRICS,
+    OF_TASK,
+    BleuTokenizer,
+    Group,
+    MetricName,
+    choose_bleu_tokenizer,
+)
 from nlpcli.evaluation.translation import score_files, translate_splits
 from nlpcli.files import write_text
 from nlpcli.models.config import WEIGHTS, Task
@@ -51,6 +59,7 @@ def evaluate(
     src_file: Path | None = None,
     tgt: str | None = None,
     bleu_tokenizer: BleuTokenizer | Literal["auto"] = "auto",
+    metrics: Sequence[str] = (),
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str | None = None,
@@ -75,6 +84,7 @@ def evaluate(
         hyp, ref, src_file: score the lines of `hyp` against `ref`.
         tgt: the language of `ref`; its ending if not given.
         bleu_tokenizer: how BLEU cuts lines into words; "auto" goes by the language, "none" is for text that is cut already.
+        metrics: of a translation; all of them if none is given.
         text_column, label_column, encoding: for labelled text, see `prepare_data`.
         fail_under: gates to check, such as `BLEU=25`; `TER=60` and `perplexity=100` are upper bounds, for lower is better.
         engine: what translates; see `translate`.
@@ -87,28 +97,31 @@ def evaluate(
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
     searching = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
     search = checked(SearchSettings, {"beam_size": beam_size, "length_penalty": length_penalty})
+    chosen = _chosen(metrics)
     config: dict[str, Any]
     if model is not None and data is not None and hyp is None and ref is None:
         artifact = artifacts.open_artifact(model, "model")
         task, tgt = artifact.manifest.config.get("task", "translation"), artifact.manifest.config.get("tgt")
         config = {"task": task, "tgt": tgt, "checkpoint": checkpoint, **searching}
-        gates = _gates(fail_under, task)
+        gates = _gates(fail_under, chosen if task == "translation" else OF_TASK[task])
         columns = (text_column, label_column, encoding or "utf-8")
         using = (artifact, data, split, WEIGHTS[checkpoint], device)
         if task == "translation":
             config["bleu_tokenizer"] = tokenizer = choose_bleu_tokenizer(tgt or "", bleu_tokenizer)
             computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
-            parts, inputs = translate_splits(artifact, data, split, search, computing, tokenizer, out or Path())
+            parts, inputs = translate_splits(artifact, data, split, search, computing, tokenizer, chosen, out or Path())
         else:
-            if bleu_tokenizer != "auto":
-                raise UsageError(f"--bleu-tokenizer has no effect on a model for {task}", fix="leave it out")
+            if given := [
+                flag for flag, is_so in (("--bleu-tokenizer", bleu_tokenizer != "auto"), ("--metric", metrics)) if is_so
+            ]:
+                raise UsageError(f"{' and '.join(given)} has no effect on a model for {task}", fix="leave it out")
             parts, inputs = _of_model(task, using, batch_tokens, columns, out or Path())
         inputs = [artifact.as_input("model", out or Path()), *inputs]
     elif hyp is not None and ref is not None and model is None:
-        gates = _gates(fail_under, "translation")
+        gates = _gates(fail_under, chosen)
         tgt = tgt or uncompressed(ref).suffix.lstrip(".") or "en"
         tokenizer = choose_bleu_tokenizer(tgt, bleu_tokenizer)
-        parts = [score_files(hyp, ref, src_file, tokenizer)]
+        parts = [score_files(hyp, ref, src_file, tokenizer, chosen)]
         roles = (("hyp", hyp), ("ref", ref), ("src", src_file))
         inputs = [text_input(role, path, out or Path()) for role, path in roles if path]
         config = {"task": "translation", "tgt": tgt, "bleu_tokenizer": tokenizer}
@@ -155,8 +168,15 @@ def _keep(
         return draft.publish()
 
 
-def _gates(fail_under: Sequence[str], task: Task) -> dict[str, float]:
-    gates, metrics = {}, OF_TASK[task]
+def _chosen(metrics: Sequence[str]) -> Sequence[MetricName]:
+    known = {metric.lower(): metric for metric in METRICS}
+    if unknown := [metric for metric in metrics if metric.lower() not in known]:
+        raise UsageError(f"--metric {unknown[0]} is not known", fix=f"choose of {', '.join(METRICS)}")
+    return [known[metric.lower()] for metric in metrics] or METRICS
+
+
+def _gates(fail_under: Sequence[str], metrics: Sequence[str]) -> dict[str, float]:
+    gates = {}
     for gate in fail_under:
         metric, _, bound = gate.partition("=")
         try:

@@ -9,7 +9,9 @@ from typing import Any, Callable, Literal, Sequence
 from nlpcli import console
 from nlpcli.errors import UsageError
 
-METRICS = ("BLEU", "chrF2", "TER")
+MetricName = Literal["BLEU", "chrF2", "TER"]
+METRICS: tuple[MetricName, ...] = ("BLEU", "chrF2", "TER")
+LONG = 300  # words of a line beyond which TER, which looks for parts to be moved, takes seconds
 OF_TASK = {
     "translation": METRICS,
     "lm": ("perplexity", "word perplexity", "bits per character"),
@@ -43,7 +45,7 @@ class Group:
 
 
 def score(
-    hypotheses: Sequence[str], references: Sequence[str], tokenizer: BleuTokenizer, metrics: Sequence[str] = METRICS
+    hypotheses: Sequence[str], references: Sequence[str], tokenizer: BleuTokenizer, metrics: Sequence[MetricName] = METRICS
 ) -> list[Score]:
     """Score aligned lines with sacreBLEU (Post 2018)."""
     from sacrebleu.metrics.bleu import BLEU
@@ -82,7 +84,11 @@ def looks_tokenized(lines: Sequence[str]) -> bool:
 
 
 def by_length(
-    hypotheses: Sequence[str], references: Sequence[str], tokenizer: BleuTokenizer, edges: Sequence[int] = (10, 20)
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    tokenizer: BleuTokenizer,
+    metrics: Sequence[MetricName] = METRICS,
+    edges: Sequence[int] = (10, 20),
 ) -> dict[str, tuple[int, list[Score]]]:
     """Score lines grouped by their reference's number of words: 1-10, 11-20, 21+ for the edges (10, 20)."""
     starts, ends = [1, *(e + 1 for e in edges)], [*edges, None]
@@ -92,5 +98,5 @@ def by_length(
         rows = [i for i, n in enumerate(words) if n >= first and (last is None or n <= last)]
         if rows:
             label = f"{first}-{last} words" if last else f"{first}+ words"
-            groups[label] = len(rows), score([hypotheses[i] for i in rows], [references[i] for i in rows], tokenizer)
+            groups[label] = len(rows), score([hypotheses[i] for i in rows], [references[i] for i in rows], tokenizer, metrics)
     return groups

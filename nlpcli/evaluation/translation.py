@@ -14,7 +14,7 @@ from nlpcli.corpus.tables import read_pairs
 from nlpcli.decoding.settings import EngineSettings, SearchSettings
 from nlpcli.errors import BadInput
 from nlpcli.evaluation.part import Part
-from nlpcli.evaluation.scores import BleuTokenizer, Group, by_length, looks_tokenized, score
+from nlpcli.evaluation.scores import LONG, BleuTokenizer, Group, MetricName, by_length, looks_tokenized, score
 
 
 def translate_splits(
@@ -24,6 +24,7 @@ def translate_splits(
     search: SearchSettings,
     engine: EngineSettings,
     tokenizer: BleuTokenizer,
+    metrics: Sequence[MetricName],
     out: Path,
 ) -> tuple[list[Part], list[Input]]:
     """Translate splits of `data` with a model and score them, by domain and by length.
@@ -50,13 +51,13 @@ def translate_splits(
             for found in translator.stream((window, ()) for window in windows(src, FILE_WINDOW)):
                 hyp += [t.best for t in found]
                 progress.update(len(hyp))
-        parts.append(_part(name, src, hyp, ref, labels, tokenizer))
+        parts.append(_part(name, src, hyp, ref, labels, tokenizer, metrics))
         inputs += [text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
     translator.close()
     return parts, inputs
 
 
-def score_files(hyp: Path, ref: Path, src: Path | None, tokenizer: BleuTokenizer) -> Part:
+def score_files(hyp: Path, ref: Path, src: Path | None, tokenizer: BleuTokenizer, metrics: Sequence[MetricName]) -> Part:
     """Score the lines of `hyp` against those of `ref`.
 
     Raises:
@@ -66,7 +67,7 @@ def score_files(hyp: Path, ref: Path, src: Path | None, tokenizer: BleuTokenizer
     if not pairs:
         raise BadInput(f"{hyp} and {ref} are empty", fix="translate something first")
     lines = [line for line, _ in read_aligned(src, ref)] if src else None
-    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, tokenizer)
+    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, tokenizer, metrics)
 
 
 def _part(
@@ -76,6 +77,7 @@ def _part(
     ref: list[str],
     domains: list[str] | None,
     tokenizer: BleuTokenizer,
+    metrics: Sequence[MetricName],
 ) -> Part:
     if tokenizer != "none" and looks_tokenized(ref):
         console.warn(
@@ -84,11 +86,13 @@ def _part(
         )
     lines = {side: x for side, x in (("src", src), ("hyp", hyp), ("ref", ref)) if x is not None}
     hyp, ref = ([without_separators(line) for line in x] for x in (hyp, ref))
-    groups = [Group("all", len(ref), score(hyp, ref, tokenizer))]
+    if "TER" in metrics and (longest := max(len(line.split()) for line in ref)) > LONG:
+        console.warn(f"{name}: TER of lines of up to {longest:,} words takes long; --metric BLEU --metric chrF2 leaves it out")
+    groups = [Group("all", len(ref), score(hyp, ref, tokenizer, metrics))]
     for domain in dict.fromkeys(domains or []):
         rows = [i for i, d in enumerate(domains or []) if d == domain]
-        groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tokenizer)))
-    for length, (count, scores) in by_length(hyp, ref, tokenizer).items():
+        groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tokenizer, metrics)))
+    for length, (count, scores) in by_length(hyp, ref, tokenizer, metrics).items():
         groups.append(Group(length, count, scores))
     return Part(name, groups, lines)
 

@@ -41,6 +41,7 @@ class Validation(Protocol):
     def __call__(self, model: Model) -> Measured: ...
 
 
+SHOWN = 300  # characters of a sample
 WHOLE = 1 << 30  # tokens: lines are read whole, however long
 
 
@@ -64,7 +65,8 @@ class TranslationValidation:
         bleu = score(hypotheses, self.ref, self.tokenizer, ["BLEU"])[0].value
         first, self.calls = self.calls * SAMPLES, self.calls + 1
         rows = [(first + i) % len(self.src) for i in range(min(SAMPLES, len(self.src)))]
-        samples = [f"    {d.src}: {self.src[i]}\n    {d.tgt}: {self.ref[i]}\n     →: {hypotheses[i]}" for i in rows]
+        shown = [[_shortened(text) for text in (self.src[i], self.ref[i], hypotheses[i])] for i in rows]
+        samples = [f"    {d.src}: {src}\n    {d.tgt}: {ref}\n     →: {hypothesis}" for src, ref, hypothesis in shown]
         scores = {"BLEU": bleu}
         if isinstance(model, AttentionSeq2Seq):
             scores["attention entropy"] = self._entropy(model)
@@ -111,6 +113,10 @@ class ClassificationValidation:
 
 
 @torch.no_grad()
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 2] + " …"
+
+
 def mean_loss(model: Model, batches: PairBatches | BlockBatches | LabelledBatches, device: torch.device) -> float:
     """Return the loss a real target of a whole split, in nats, without label smoothing."""
     total, count = 0.0, 0

@@ -116,6 +116,25 @@ class TestOfLines:
         assert values(as_it_is)["BLEU"] != values(cut)["BLEU"]
         assert values(cut)["BLEU"] == BLEU(force=True).corpus_score(hyp, [ref]).score
 
+    def test_one_metric_alone_is_as_among_all(self) -> None:
+        some = evaluate(**files(HYP, REF), metrics=["bleu", "chrF2"])
+        assert [score.metric for score in some.splits["lines"][0].scores] == ["BLEU", "chrF2"]
+        whole = values(evaluate(**files(HYP, REF)))
+        assert values(some) == {name: whole[name] for name in ("BLEU", "chrF2")}
+
+    def test_a_metric_that_is_not_known_or_not_computed_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="--metric WER is not known"):
+            evaluate(**files(HYP, REF), metrics=["WER"])
+        with pytest.raises(UsageError, match="not METRIC=NUMBER"):
+            evaluate(**files(HYP, REF), metrics=["BLEU"], fail_under=["TER=60"])
+
+    def test_rows_on_which_ter_takes_long_are_said(self, capfd: pytest.CaptureFixture[str]) -> None:
+        rows = ["a " * 400]
+        evaluate(**files(rows, rows), metrics=["BLEU"])
+        assert "TER" not in capfd.readouterr().err
+        evaluate(**files(rows, rows))
+        assert "--metric BLEU --metric chrF2 leaves it out" in capfd.readouterr().err
+
     def test_a_compressed_reference_is_of_the_language_before_its_ending(self) -> None:
         with gzip.open("ref.zh.gz", "wb") as f:
             f.write("".join(line + "\n" for line in REF).encode())
