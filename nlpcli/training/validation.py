@@ -112,11 +112,11 @@ class ClassificationValidation:
         return Measured(mean_loss(model, self.batches, self.device), {"accuracy": 100 * right / max(texts, 1)}, [])
 
 
-@torch.no_grad()
 def _shortened(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 2] + " …"
 
 
+@torch.no_grad()
 def mean_loss(model: Model, batches: PairBatches | BlockBatches | LabelledBatches, device: torch.device) -> float:
     """Return the loss a real target of a whole split, in nats, without label smoothing."""
     total, count = 0.0, 0
