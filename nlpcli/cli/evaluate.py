@@ -23,7 +23,9 @@ def evaluate(
         Literal["auto", "13a", "intl", "char", "none", "zh", "ja-mecab", "ko-mecab"],
         opt.option("--bleu-tokenizer", help="How BLEU cuts lines into words; auto: by language. none: they are cut already."),
     ] = "auto",
-    metrics: Annotated[List[str], opt.option("--metric", help="Translation: BLEU, chrF2 or TER alone; may be repeated.")] = [],  # noqa: B006
+    metrics: Annotated[
+        List[str], opt.option("--metric", help="Translation: BLEU, chrF2 or TER, all if not given; may be repeated.")
+    ] = [],  # noqa: B006
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     encoding: opt.Encoding = None,
@@ -63,7 +65,7 @@ def evaluate(
 
     \b
     Example:
-      nlpcli evaluate --hyp chapters.hyp.en --ref chapters.en --metric BLEU --metric chrF2
+      nlpcli evaluate --hyp test.hyp.en --ref test.en --metric BLEU --metric chrF2
     """
     from nlpcli.cli.result import print_envelope
     from nlpcli.errors import GateFailed

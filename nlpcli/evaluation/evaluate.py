@@ -111,10 +111,9 @@ def evaluate(
             computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
             parts, inputs = translate_splits(artifact, data, split, search, computing, tokenizer, chosen, out or Path())
         else:
-            if given := [
-                flag for flag, is_so in (("--bleu-tokenizer", bleu_tokenizer != "auto"), ("--metric", metrics)) if is_so
-            ]:
-                raise UsageError(f"{' and '.join(given)} has no effect on a model for {task}", fix="leave it out")
+            if bleu_tokenizer != "auto" or metrics:
+                flag = "--metric" if metrics else "--bleu-tokenizer"
+                raise UsageError(f"{flag} has no effect on a model for {task}", fix="leave it out")
             parts, inputs = _of_model(task, using, batch_tokens, columns, out or Path())
         inputs = [artifact.as_input("model", out or Path()), *inputs]
     elif hyp is not None and ref is not None and model is None:

@@ -266,9 +266,9 @@ def _check_tokenizer(dataset: Dataset, tokenizer: Path | None) -> None:
     given = artifacts.open_artifact(tokenizer, "tokenizer").id
     if given != dataset.tokenizer.id:
         raise ArtifactError(
-            f"--tokenizer {tokenizer} ({given}) did not make the dataset {dataset.artifact.path}",
+            f"tokenizer {tokenizer} ({given}) did not make the dataset {dataset.artifact.path}",
             cause=f"its ids come from tokenizer {dataset.tokenizer.id}",
-            fix="leave --tokenizer out, or encode the text with it: nlpcli tokenize dataset",
+            fix=f"give text as --data, or encode it: nlpcli tokenize dataset --tokenizer {tokenizer}",
         )
 
 
