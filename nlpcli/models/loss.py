@@ -32,7 +32,7 @@ def sampled_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets:
     """Return the loss over a sample of the vocabulary, summed over rows; arguments as for `label_smoothed_loss`."""
     words, log_inclusion, places = softmax.sample(targets)
     offsets = -log_inclusion if bias is None else bias[words] - log_inclusion
-    return label_smoothed_loss(features, weight[words], offsets, places, 0.0)
+    return label_smoothed_loss(features, F.embedding(words, weight, sparse=softmax.sparse), offsets, places, 0.0)
 
 
 def label_smoothed_loss(features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float) -> Tensor:

@@ -30,7 +30,7 @@ from nlpcli.training.batches import make_batches
 from nlpcli.training.checkpoint import load_state, save_weights
 from nlpcli.training.interrupts import resume_command, stop_on_signals
 from nlpcli.training.loop import Diverged, Evaluation, Event, SavePoint, Step, Trainer, named_weights
-from nlpcli.training.optimisation import initialise, make_optimizer
+from nlpcli.training.optimisation import initialise, make_optimizer, sparse_gradients
 from nlpcli.training.processes import stop_together
 from nlpcli.training.report import LOG, LOG_EVERY, UNITS, Checkpoints, MetricsLog, ProgressLine
 from nlpcli.training.settings import STATE, TrainSettings, differences
@@ -153,7 +153,9 @@ def make_trainer(
         load_weights(model, config, settings.from_model)
     if settings.sampled_softmax:
         counts = torch.from_numpy(dataset.word_counts(dataset.languages[-1])).to(fabric.device)
-        model.sampled_softmax = SampledSoftmax(counts, settings.sampled_softmax)
+        model.sampled_softmax = SampledSoftmax(counts, settings.sampled_softmax, sparse=sparse_gradients(settings))
+        for layer in model.embeddings():
+            layer.sparse = model.sampled_softmax.sparse
     streams = getattr(model, "carries", False)
     train, valid = (make_batches(dataset, split, task, settings, streams) for split in ("train", "valid"))
     pretrained = load_embeddings(model, dataset, settings)

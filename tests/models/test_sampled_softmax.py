@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from nlpcli.kernels.spread import few_sizes
 from nlpcli.models.loss import label_smoothed_loss, sampled_loss
 from nlpcli.models.sampled_softmax import SampledSoftmax
+from nlpcli.training import optimisation, run
 from nlpcli.training.train import train
 
 WORDS = 60
@@ -88,3 +92,36 @@ def test_train_takes_it_up(tiny_text: Path) -> None:
         assert train(architecture="rnn", data=str(tiny_text), out=path, sampled_softmax=draws, **small).path == path.resolve()
     weights = [(path / "last.safetensors").read_bytes() for path in paths]
     assert weights[0] != weights[1]
+
+
+def test_the_number_of_words_is_one_of_few_and_those_added_change_nothing() -> None:
+    torch.manual_seed(4)
+    softmax = SampledSoftmax(torch.ones(1000), 300)
+    sample = softmax.sample(torch.arange(200, 240))
+    real = sample.words > 0
+    assert len(sample.words) == few_sizes(len(sample.words)) > int(real.sum())
+    features, weight = torch.randn(40, 8), torch.randn(1000, 8)
+    padded, plain = (
+        label_smoothed_loss(features, weight[sample.words[kept]], -sample.log_inclusion[kept], sample.places, 0.0)
+        for kept in (slice(None), real | (sample.log_inclusion < 0))
+    )
+    torch.testing.assert_close(padded, plain)
+
+
+PLAIN_DESCENT = {"optimizer": "sgd", "learning_rate": 1.0, "weight_decay": 0.0, "clip_norm": 0.5, "clip_value": 0.4, "ema": 0.9}
+SMALL = {"d_embed": 8, "d_model": 8, "batch_tokens": 128, "context_length": 16, "max_steps": 12, "accumulate": 2}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_gradients_of_its_words_alone_train_the_same_model(
+    tiny_text: Path, monkeypatch: pytest.MonkeyPatch, tied: bool
+) -> None:
+    made = []
+    for sparse in (True, False):
+        if not sparse:
+            for module in (run, optimisation):
+                monkeypatch.setattr(module, "sparse_gradients", lambda settings: False)
+        settings = {**SMALL, **PLAIN_DESCENT, "tie_embeddings": tied, "precision": "32", "sampled_softmax": 40}
+        path = train(architecture="rnn", data=str(tiny_text), out=Path(f"sparse-{sparse}"), **settings).path
+        made.append(load_file(path / "last.safetensors"))
+    torch.testing.assert_close(*made)

@@ -299,6 +299,35 @@ def test_values_are_bounded_then_the_norm(clip_value: float, clip_norm: float, e
     torch.testing.assert_close(layer.weight.grad, torch.tensor([expected]), rtol=1e-5, atol=0)
 
 
+def test_a_sparse_gradient_is_bounded_like_a_full_one_also_where_a_row_is_there_twice() -> None:
+    weight = nn.Parameter(torch.ones(6, 2))
+    sparse, full = (
+        nn.Embedding.from_pretrained(weight.detach().clone(), freeze=False, sparse=is_so) for is_so in (True, False)
+    )
+    settings = TrainSettings(
+        optimizer="sgd", learning_rate=1.0, weight_decay=0.0, clip_value=1.5, clip_norm=2.0, sampled_softmax=1
+    )
+    norms = []
+    for layer in (sparse, full):
+        optimizer = make_optimizer(layer, settings)
+        layer(torch.tensor([1, 4, 1])).sum().backward()
+        norms.append(clip(optimizer, settings))
+        optimizer.step()
+    assert sparse.weight.grad is not None
+    assert sparse.weight.grad.is_sparse
+    assert norms[0] == pytest.approx(norms[1]) == pytest.approx(math.sqrt(2 * 1.5**2 + 2))
+    torch.testing.assert_close(sparse.weight, full.weight)
+
+
+@pytest.mark.parametrize(
+    "more", [{"optimizer": "adam"}, {"optimizer": "momentum"}, {"weight_decay": 0.1}, {"l2": 0.1}, {"devices": 2}]
+)
+def test_what_changes_every_row_takes_full_gradients(more: dict[str, Any]) -> None:
+    plain: dict[str, Any] = {"optimizer": "sgd", "weight_decay": 0.0, "sampled_softmax": 10}
+    assert optimisation.sparse_gradients(TrainSettings(**plain))
+    assert not optimisation.sparse_gradients(TrainSettings(**{**plain, **more}))
+
+
 @pytest.mark.parametrize("clip_norm", [0.0, 1.0])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_norm_that_is_not_finite_is_told(bad: float, clip_norm: float) -> None:
