@@ -5,15 +5,17 @@
 #                                                               {"id": "1", "ko": ["…", "…"], "en": ["…", "…"]}
 #   make -f pipelines/documents.mk DATA=… MINUTES=60 WINDOW=256 CHARS=8000
 #
-# A model that knows single segments goes on with whole documents, and for as long with segments; all three are scored on the
-# same text.
+# A model that knows single segments goes on with documents, in rows of many sizes, and for as long with segments. All three
+# translate the test documents, the second in rows of so many sentences as ROW tokens hold, and are scored on whole documents.
 
 NLPCLI  ?= nlpcli
 DATA    ?= chapters-ko-en
 WORK    ?= work/documents
 CHARS   ?= 3000
+SIZES   ?= 6
 WINDOW  ?= 128
 LENGTH  ?= 2048
+ROW     ?= 512
 MINUTES ?= 20
 BEAM    ?= 1
 SRC     ?= ko
@@ -21,18 +23,23 @@ TGT     ?= en
 TRAIN   ?= --config pipelines/documents.toml
 SCORING ?= --metric BLEU --metric chrF2
 
-THIS := $(firstword $(MAKEFILE_LIST))
+MODELS := segments more-segments documents
+WHOLE  := --document-chars 1000000000 --src $(SRC) --tgt $(TGT)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all compare
 all: compare
 
-$(WORK)/documents-data/manifest.json:
-	$(NLPCLI) data prepare --data $(DATA) --document-chars $(CHARS) --hold-out 50 --out $(@D) --force
+# Documents stay whole, so that no model is trained on a part of one that another is validated on.
+$(WORK)/split/manifest.json:
+	$(NLPCLI) data split --data $(DATA) --src $(SRC) --tgt $(TGT) --valid 2% --on-overlap drop --out $(@D) --force
 
-$(WORK)/segments-data/manifest.json:
-	$(NLPCLI) data prepare --data $(DATA) --out $(@D) --force
+$(WORK)/documents-data/manifest.json: $(WORK)/split/manifest.json
+	$(NLPCLI) data prepare --data $(<D) --document-chars $(CHARS) --resolutions $(SIZES) --out $(@D) --force
+
+$(WORK)/segments-data/manifest.json: $(WORK)/split/manifest.json
+	$(NLPCLI) data prepare --data $(<D) --out $(@D) --force
 
 # One vocabulary for both, that has the sign between segments.
 $(WORK)/tokenizer/manifest.json: $(WORK)/documents-data/manifest.json
@@ -52,16 +59,17 @@ $(WORK)/more-segments/manifest.json: $(WORK)/segments-dataset/manifest.json $(WO
 	$(NLPCLI) train transformer --data $(<D) --out $(@D) $(TRAIN) --from-model $(WORK)/segments \
 	  --max-minutes $(MINUTES) --resume auto
 
-$(WORK)/%-scores/manifest.json: $(WORK)/%/manifest.json
-	$(NLPCLI) evaluate --model $(<D) --data $(WORK)/$(lastword $(subst -, ,$*))-data --beam-size $(BEAM) $(SCORING) --out $(@D) --force
+# The translations have the form of the data: a document a line.
+$(WORK)/documents-translated/test.jsonl: IN_ROWS = --context document --max-input-tokens $(ROW)
+$(MODELS:%=$(WORK)/%-translated/test.jsonl): $(WORK)/%-translated/test.jsonl: $(WORK)/%/manifest.json
+	$(NLPCLI) translate $(DATA)/test.jsonl --model $(<D) --beam-size $(BEAM) $(IN_ROWS) --out $@ --issues $(@D)/issues.jsonl
 
-# The segments' translations, joined as the documents are, so that all are scored row by row on the same text.
-$(WORK)/%-in-rows.$(TGT): $(WORK)/%-scores/manifest.json
-	@awk 'NR == FNR { translated[NR] = $$0; next } \
-	  { count = split($$0, parts, " ␞ "); row = translated[++at]; \
-	    for (i = 2; i <= count; i++) row = row " ␞ " translated[++at]; print row }' \
-	  $(<D)/test.hyp $(WORK)/documents-data/test.$(SRC) > $@
+$(WORK)/%-whole/manifest.json: $(WORK)/%-translated/test.jsonl
+	$(NLPCLI) data prepare --data $(<D) $(WHOLE) --out $(@D) --force
 
-compare: $(WORK)/segments-in-rows.$(TGT) $(WORK)/more-segments-in-rows.$(TGT) $(WORK)/documents-scores/manifest.json
-	@for rows in $(WORK)/segments-in-rows.$(TGT) $(WORK)/more-segments-in-rows.$(TGT) $(WORK)/documents-scores/test.hyp; do \
-	  echo "$$rows:"; $(NLPCLI) evaluate --hyp $$rows --ref $(WORK)/documents-data/test.$(TGT) $(SCORING); done
+$(WORK)/test-whole/manifest.json: $(WORK)/split/manifest.json
+	$(NLPCLI) data prepare --data $(<D) $(WHOLE) --out $(@D) --force
+
+compare: $(WORK)/test-whole/manifest.json $(MODELS:%=$(WORK)/%-whole/manifest.json)
+	@for model in $(MODELS); do echo "$$model:"; \
+	  $(NLPCLI) evaluate --hyp $(WORK)/$$model-whole/test.$(TGT) --ref $(WORK)/test-whole/test.$(TGT) $(SCORING); done

@@ -151,8 +151,8 @@ def test_sentiment_folds_end_in_their_mean(workplace: Path) -> None:
     assert printed[-1].startswith(f"mean {mean:.2f}, standard deviation")
 
 
-def test_documents_are_scored_beside_segments_on_the_same_rows(workplace: Path) -> None:
-    """A model of segments goes on with whole documents; what each wrote stands in as many rows as there are documents."""
+def test_documents_are_translated_whole_and_scored_beside_segments(workplace: Path) -> None:
+    """A model of segments goes on with documents in rows of many sizes; what each wrote has the form of the data."""
     folder = workplace / "chapters-ko-en"
     folder.mkdir()
     for split, count in (("train", 130), ("test", 4)):
@@ -163,14 +163,14 @@ def test_documents_are_scored_beside_segments_on_the_same_rows(workplace: Path) 
         documents = [{"id": str(i), **{lang: lines[3 * i : 3 * i + 3] for lang, lines in sides.items()}} for i in range(count)]
         text = "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
         (folder / f"{split}.jsonl").write_text(text, "utf-8")
-    printed = make(workplace, "documents.mk", "DATA=chapters-ko-en", "WORK=read", "CHARS=400", "WINDOW=8")
-    titles = [line for line in printed if line.endswith(":")]
-    written = [workplace / title[:-1] for title in titles]
-    assert [path.parent.name or path.name for path in written] == ["read", "read", "documents-scores"]
-    rows = [path.read_text("utf-8").splitlines() for path in [workplace / "read/documents-data/test.ko", *written]]
-    assert [len(each) for each in rows] == [4, 4, 4, 4]
-    assert all(row.count(" ␞ ") == 2 for each in rows[:3] for row in each)
-    again = make(workplace, "documents.mk", "-n", "DATA=chapters-ko-en", "WORK=read", "CHARS=400", "WINDOW=8")
+    options = ("DATA=chapters-ko-en", "WORK=read", "CHARS=200", "SIZES=3", "WINDOW=8")
+    printed = make(workplace, "documents.mk", *options)
+    assert [line for line in printed if line.endswith(":")] == ["segments:", "more-segments:", "documents:"]
+    assert [line.split()[:2] for line in printed if line.startswith("all ")] == [["all", "4"]] * 3
+    for model in ("segments", "documents"):
+        translated = (workplace / f"read/{model}-translated/test.jsonl").read_text("utf-8").splitlines()
+        assert [len(json.loads(line)["en"]) for line in translated] == [3, 3, 3, 3]
+    again = make(workplace, "documents.mk", "-n", *options)
     assert not any(word in line for line in again for word in ("nlpcli train", "nlpcli data", "--model"))
 
 

@@ -68,23 +68,34 @@ def by_document(pairs: Iterable[tuple[str, str]], ids: Path) -> Iterator[tuple[s
         raise BadInput(f"{ids} does not have one line for each pair", fix=f"wc -l {ids.with_suffix('.*')}") from None
 
 
-def joined(documents: Iterable[tuple[str, Pairs]], chars: int) -> Iterator[tuple[str, str]]:
+def joined(documents: Iterable[tuple[str, Pairs]], chars: int, resolutions: int = 1) -> Iterator[tuple[str, str]]:
     """Yield the documents as rows, cut between segments so that no side is longer than `chars`, unless one segment is.
+
+    With more `resolutions` each document comes again in rows of half, a quarter, … of `chars`; rows that it had before are
+    left out. A model learns from short rows how to translate, and from long ones how to find its way (Sun et al. 2022, §3).
 
     Raises:
         BadInput: a text has the separator in it.
     """
     for at, pairs in documents:
-        row: Pairs = []
-        for pair in pairs:
-            if any(SEPARATOR in side for side in pair):
-                raise BadInput(f"document {at!r} has {SEPARATOR} in it", cause="it stands between segments", fix="replace it")
-            if row and any(len(_line([*row, pair], side)) > chars for side in (0, 1)):
-                yield _line(row, 0), _line(row, 1)
-                row = []
-            row.append(pair)
-        if row:
-            yield _line(row, 0), _line(row, 1)
+        if any(SEPARATOR in side for pair in pairs for side in pair):
+            raise BadInput(f"document {at!r} has {SEPARATOR} in it", cause="it stands between segments", fix="replace it")
+        known: set[tuple[str, str]] = set()
+        for i in range(resolutions):
+            rows = [(_line(row, 0), _line(row, 1)) for row in _rows(pairs, chars >> i)]
+            yield from (row for row in rows if row not in known)
+            known.update(rows)
+
+
+def _rows(pairs: Pairs, chars: int) -> Iterator[Pairs]:
+    row: Pairs = []
+    for pair in pairs:
+        if row and any(len(_line([*row, pair], side)) > chars for side in (0, 1)):
+            yield row
+            row = []
+        row.append(pair)
+    if row:
+        yield row
 
 
 def _line(pairs: Pairs, side: int) -> str:

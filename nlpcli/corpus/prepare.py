@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, NamedTuple
 
 from nlpcli import artifacts, console
 from nlpcli.artifacts import Artifact, Draft, Input, reusable
@@ -66,6 +66,7 @@ def prepare_data(
     fold: str | None = None,
     hold_out: int = 500,
     document_chars: int | None = None,
+    resolutions: int = 1,
     force: bool = False,
     reuse: bool = False,
     config_source: dict[str, str] | None = None,
@@ -87,6 +88,7 @@ def prepare_data(
         document_chars: of parallel documents make rows of whole documents, their segments joined by ␞ and cut between two
             of them so that no side has more characters; else each segment is a row. Documents are JSON Lines of segments,
             or pairs with `train.document` beside them, the name of each line's document.
+        resolutions: the documents of train come in rows of so many sizes, see `joined`; the data must have a valid split.
         reuse: return the artifact at `out` if it was made from the same files with the same settings.
 
     Raises:
@@ -98,8 +100,8 @@ def prepare_data(
     found = find_data(data, task, src, tgt, lang, column, text_column, label_column, fold, encoding)
     again = {"force": force, "config_source": config_source}
     if isinstance(found, Corpus):
-        return _prepare_pairs(found, out, hold_out, document_chars, reuse, again)
-    if document_chars is not None:
+        return _prepare_pairs(found, out, hold_out, _Rows(document_chars, resolutions), reuse, again)
+    if document_chars is not None or resolutions > 1:
         raise UsageError("--document-chars is for pairs of documents", fix="leave it out, or say --task translation")
     if isinstance(found, Text):
         return _prepare_text(found, out, encoding, reuse, again)
@@ -136,18 +138,36 @@ def find_data(
     )
 
 
-def _prepare_pairs(
-    corpus: Corpus, out: Path, hold_out: int, document_chars: int | None, reuse: bool, again: dict[str, Any]
-) -> Prepared:
+class _Rows(NamedTuple):
+    """What a row is: a pair of segments, or as much of a document as `document_chars` says, in so many sizes."""
+
+    document_chars: int | None
+    resolutions: int
+
+    def check(self, corpus: Corpus) -> None:
+        if self.resolutions == 1:
+            return
+        if self.document_chars is None:
+            raise UsageError("--resolutions is for whole documents", fix="add --document-chars 3000")
+        if "valid" not in corpus.splits:
+            raise UsageError(
+                f"--resolutions needs a valid split, which {corpus.name} does not have",
+                cause="rows set aside from train would stand in it again, in rows of other sizes",
+                fix=f"nlpcli data split --data {corpus.root} --valid 2% --out SPLIT, then prepare --data SPLIT",
+            )
+
+
+def _prepare_pairs(corpus: Corpus, out: Path, hold_out: int, rows: _Rows, reuse: bool, again: dict[str, Any]) -> Prepared:
+    rows.check(corpus)
     config: dict[str, Any] = {"data": corpus.name, "src": corpus.src, "tgt": corpus.tgt, "hold_out": hold_out}
-    if document_chars is not None:
-        config |= {"document_chars": document_chars, "separator": SEPARATOR}
+    if rows.document_chars is not None:
+        config |= {"document_chars": rows.document_chars, "resolutions": rows.resolutions, "separator": SEPARATOR}
     inputs = _inputs(corpus, out)
     if reuse and (found := reusable(out, "corpus", config, inputs, again["force"])):
         return _result(found)
     with artifacts.create(out, "corpus", command=COMMAND, config=config, inputs=inputs, **again) as draft:
         for name in corpus.splits:
-            draft.metrics[name] = _write_split(corpus, name, document_chars, draft)
+            draft.metrics[name] = _write_split(corpus, name, rows if name == "train" else rows._replace(resolutions=1), draft)
         if "train" in corpus.splits and "valid" not in corpus.splits:
             _hold_out(corpus, draft, hold_out)
         return _result(draft.publish())
@@ -194,32 +214,34 @@ def _inputs(corpus: Corpus, out: Path) -> list[Input]:
     return [artifacts.text_input(path.name, path, out) for path in sorted(paths)]
 
 
-def _pairs(corpus: Corpus, name: str, document_chars: int | None) -> Iterator[tuple[str, str]]:
+def _pairs(corpus: Corpus, name: str, rows: _Rows) -> Iterator[tuple[str, str]]:
     split = corpus.splits[name]
     ids, documents = split.src.parent / f"{name}.{DOCUMENT}", None
     if split.src == split.tgt and holds_documents(split.src, corpus.src):
         documents = read_documents(split.src, corpus.src, corpus.tgt)
-    elif document_chars is not None and ids.is_file():
+    elif rows.document_chars is not None and ids.is_file():
         documents = by_document(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt), ids)
     if documents is None:
-        if document_chars is not None:
+        if rows.document_chars is not None:
             raise BadInput(
                 f"{split.src} holds no documents",
                 cause=f'expected JSON Lines such as {{"id": "1", "ko": ["…"], "en": ["…"]}}, or {ids.name} beside the pairs',
                 fix="leave --document-chars out",
             )
         return read_pairs(split.src, split.tgt, corpus.src, corpus.tgt)
-    return (pair for _, pairs in documents for pair in pairs) if document_chars is None else joined(documents, document_chars)
+    if rows.document_chars is None:
+        return (pair for _, pairs in documents for pair in pairs)
+    return joined(documents, rows.document_chars, rows.resolutions)
 
 
-def _write_split(corpus: Corpus, name: str, document_chars: int | None, draft: Draft) -> dict[str, int]:
+def _write_split(corpus: Corpus, name: str, rows: _Rows, draft: Draft) -> dict[str, int]:
     split = corpus.splits[name]
     counts = {"pairs": 0, "src_words": 0, "tgt_words": 0}
     with (
         (draft.path / f"{name}.{corpus.src}").open("w", encoding="utf-8", newline="\n") as src_file,
         (draft.path / f"{name}.{corpus.tgt}").open("w", encoding="utf-8", newline="\n") as tgt_file,
     ):
-        for src_line, tgt_line in _pairs(corpus, name, document_chars):
+        for src_line, tgt_line in _pairs(corpus, name, rows):
             src_file.write(src_line + "\n")
             tgt_file.write(tgt_line + "\n")
             counts["pairs"] += 1
@@ -227,7 +249,7 @@ def _write_split(corpus: Corpus, name: str, document_chars: int | None, draft: D
             counts["tgt_words"] += len(tgt_line.split())
     if not counts["pairs"]:
         raise BadInput(f"{split.src} is empty", cause=f"the split {name} has no pairs", fix="put text into it, or remove it")
-    for path in _beside(split.src, name) if document_chars is None else ():
+    for path in _beside(split.src, name) if rows.document_chars is None else ():
         _copy_beside(path, split.src, counts["pairs"], draft)
     console.info(f"data: {name}: {counts['pairs']:,} pairs, {counts['src_words']:,} and {counts['tgt_words']:,} words")
     return counts

@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Iterator, Sequence
 
+from nlpcli.decoding.formats.base import Record
 from nlpcli.decoding.formats.documents import as_row, from_row
+from nlpcli.decoding.issues import Issue
+from nlpcli.decoding.translator import Translation, Translator
+from nlpcli.decoding.windows import Window
+
+
+def in_rows(window: Window, translator: Translator) -> list[str]:
+    """Return a window's documents as the lines that the model reads."""
+    return [as_row(row) for record in window.records for row in _rows(record, translator)]
+
+
+def by_segment(window: Window, translations: Sequence[Translation], translator: Translator) -> list[Translation]:
+    """Return the translations of a window's segments, given those of its lines.
+
+    Where a row's segments did not come out one for one, each of them is translated alone.
+    """
+    settled: list[Translation] = []
+    each = iter(translations)
+    for record in window.records:
+        found = iter([t for row in _rows(record, translator) for t in _of_row(row, next(each), translator)])
+        settled += [next(found) if segment.strip() else Translation([]) for segment in record.segments]
+    return settled
+
+
+def _of_row(row: Sequence[str], translation: Translation, translator: Translator) -> list[Translation]:
+    texts = from_row(translation.best, len(row))
+    if texts is None:
+        return [replace(t, issues=[*t.issues, Issue("context")]) for t in translator.translate(row)]
+    first, *others = texts  # what is wrong with the row is told with its first segment
+    return [Translation([first], [], translation.issues), *(Translation([text]) for text in others)]
+
+
+def _rows(record: Record, translator: Translator) -> list[list[str]]:
+    segments = [segment for segment in record.segments if segment.strip()]
+    return list(rows_of(segments, translator.count(segments), translator.max_input_tokens))
 
 
 def rows_of(segments: Sequence[str], tokens: Sequence[int], longest: int) -> Iterator[list[str]]:
@@ -24,19 +60,3 @@ def rows_of(segments: Sequence[str], tokens: Sequence[int], longest: int) -> Ite
         size += count + 1  # and one between them
     if row:
         yield row
-
-
-def joined(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of segments as the lines that the model reads."""
-    return [as_row(row) for row in rows]
-
-
-def divided(rows: Sequence[Sequence[str]], translations: Sequence[str]) -> list[str] | None:
-    """Return the translations of the segments, or None if a row came out with more or fewer than it has."""
-    found: list[str] = []
-    for row, translation in zip(rows, translations):
-        segments = from_row(translation, len(row))
-        if segments is None:
-            return None
-        found += segments
-    return found

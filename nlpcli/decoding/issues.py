@@ -16,7 +16,7 @@ MEANINGS: dict[Kind, str] = {
     "loop": "repeat themselves",
     "empty": "came out empty, though their source is not",
     "glossary": "lack a term of the glossary, or a word asked for",
-    "context": "were translated without their document, whose sentences did not come out one for one",
+    "context": "were translated alone, as their document's sentences did not come out one for one",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import closing
-from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
 from time import monotonic
@@ -16,11 +15,11 @@ from nlpcli import console, files
 from nlpcli.artifacts import Artifact
 from nlpcli.decoding import context
 from nlpcli.decoding.details import detail_row
-from nlpcli.decoding.formats.base import Options, Record
+from nlpcli.decoding.formats.base import Options
 from nlpcli.decoding.formats.choose import choose_format
 from nlpcli.decoding.formats.outputs import STREAM, Pair
 from nlpcli.decoding.formats.partial import PARTIAL, PartialOutput
-from nlpcli.decoding.issues import Issue, issue_rows
+from nlpcli.decoding.issues import issue_rows
 from nlpcli.decoding.job import ENDING, InputFacts, Job, JobFacts, Tally, check_same, has_begun
 from nlpcli.decoding.lines import FILE_WINDOW, STREAM_WINDOW
 from nlpcli.decoding.load import load_translator, longest_input
@@ -140,11 +139,11 @@ class Work:
         def lines() -> Iterator[tuple[list[str], Sequence[Hint]]]:
             for window in windows:
                 waiting.append(window)
-                yield (_in_context(window, translator) if self.in_context else window.segments), window.hints
+                yield (context.in_rows(window, translator) if self.in_context else window.segments), window.hints
 
         for translations in translator.stream(lines()):
             window = waiting.popleft()
-            yield window, _out_of_context(window, translations, translator) if self.in_context else translations
+            yield window, context.by_segment(window, translations, translator) if self.in_context else translations
 
     def written(self, window: Window, translations: list[Translation], tally: Tally) -> tuple[str, str]:
         """Return the text of a window and the rows of its issues, and count both."""
@@ -328,34 +327,3 @@ def _count(tally: Tally, translation: Translation, place: str) -> None:
         named = tally.first.setdefault(kind, [])
         if len(named) < NAMED:
             named.append(place)
-
-
-def _in_context(window: Window, translator: Translator) -> list[str]:
-    """Return a window's documents as the lines that the model reads."""
-    return [line for record in window.records for line in context.joined(_rows(record, translator))]
-
-
-def _rows(record: Record, translator: Translator) -> list[list[str]]:
-    segments = [segment for segment in record.segments if segment.strip()]
-    return list(context.rows_of(segments, translator.count(segments), translator.max_input_tokens))
-
-
-def _out_of_context(window: Window, translations: list[Translation], translator: Translator) -> list[Translation]:
-    """Return the translations of a window's segments; a document whose segments did not come out one for one is translated
-    segment by segment."""
-    settled: list[Translation] = []
-    each = iter(translations)
-    for record in window.records:
-        rows = _rows(record, translator)
-        own = [next(each) for _ in rows]
-        texts = context.divided(rows, [t.best for t in own])
-        if texts is None:
-            alone = translator.translate(record.segments)
-            settled += [replace(t, issues=[*t.issues, Issue("context")]) if t.texts else t for t in alone]
-            continue
-        found = iter(texts)
-        issues = [issue for t in own for issue in t.issues]
-        for segment in record.segments:
-            settled.append(Translation([next(found)], [], issues) if segment.strip() else Translation([]))
-            issues = issues if not segment.strip() else []  # of the whole document, told with its first segment
-    return settled

@@ -32,6 +32,36 @@ def test_rows_hold_every_segment_in_order(of: list[tuple[str, list[tuple[str, st
         assert max(map(len, row)) <= chars or SEPARATOR not in row[0]
 
 
+@given(documents, st.integers(1, 40), st.integers(2, 6))
+def test_more_resolutions_are_rows_of_smaller_sizes_each_once(
+    of: list[tuple[str, list[tuple[str, str]]]], chars: int, count: int
+) -> None:
+    for document in of:
+        rows, sizes = list(joined([document], chars, count)), [list(joined([document], chars >> i)) for i in range(count)]
+        assert rows[: len(sizes[0])] == sizes[0]
+        assert set(rows) == {row for size in sizes for row in size}
+        smaller = rows[len(sizes[0]) :]
+        assert not set(sizes[0]) & set(smaller)
+
+
+def test_only_train_has_rows_of_more_sizes() -> None:
+    data = chapters()
+    made = prepare_data(data=str(data), out=Path("sizes"), document_chars=300, resolutions=4)
+    assert made.pairs == {"train": 12 * (1 + 3 + 4), "valid": 2, "test": 2}  # type: ignore[union-attr]
+    lines = Path("sizes/train.en").read_text("utf-8").splitlines()
+    assert [line.count(SEPARATOR) for line in lines[:8]] == [4, 1, 1, 0, 0, 0, 0, 0]
+
+
+def test_more_sizes_without_documents_or_a_valid_split_are_refused() -> None:
+    data = chapters()
+    with pytest.raises(UsageError, match="--resolutions is for whole documents"):
+        prepare_data(data=str(data), out=Path("x"), resolutions=2)
+    (data / "valid.jsonl").unlink()
+    with pytest.raises(UsageError, match="--resolutions needs a valid split"):
+        prepare_data(data=str(data), out=Path("x"), document_chars=100, resolutions=2)
+    assert not Path("x").exists()
+
+
 def chapters(name: str = "chapters-ko-en") -> Path:
     folder = Path(name)
     folder.mkdir()

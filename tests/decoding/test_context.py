@@ -1,13 +1,17 @@
-"""Documents in rows, and translated rows back to segments."""
+"""Documents in rows."""
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpcli.decoding.context import divided, joined, rows_of
+from nlpcli.decoding.context import by_segment, in_rows, rows_of
+from nlpcli.decoding.formats.base import Record
+from nlpcli.decoding.translator import Translation
+from nlpcli.decoding.windows import Window
 
 
 @given(st.lists(st.integers(1, 9)), st.integers(1, 30))
@@ -22,9 +26,24 @@ def test_rows_are_bounded_filled_and_lose_nothing(tokens: list[int], longest: in
     assert all(total + 1 + first > longest for total, first in zip(sizes, following))
 
 
-def test_translated_rows_are_divided_or_refused() -> None:
-    rows = [["하나", "둘"], ["셋"]]
-    assert joined(rows) == ["하나 ␞ 둘", "셋"]
-    assert divided(rows, ["one ␞ two", "three"]) == ["one", "two", "three"]
-    assert divided(rows, ["one", "three"]) is None
-    assert divided(rows, ["one ␞ two", "three ␞ four"]) is None
+class Upper:
+    """Stands for a translator: writes capitals, and joins the segments of a row that has a question in it."""
+
+    max_input_tokens = 5
+
+    def count(self, segments: list[str]) -> list[int]:
+        return [len(segment.split()) for segment in segments]
+
+    def translate(self, lines: list[str]) -> list[Translation]:
+        return [Translation([line.replace(" ␞ ", " ").upper() if "?" in line else line.upper()]) for line in lines]
+
+
+def test_a_row_whose_segments_do_not_come_out_one_for_one_is_translated_segment_by_segment() -> None:
+    translator: Any = Upper()
+    documents = [["a b", " ", "c d", "e f", "g?"], ["h"], [], ["", "i"]]
+    window = Window(0, 0, [Record(tuple(segments), "".join, i) for i, segments in enumerate(documents)], [])
+    lines = in_rows(window, translator)
+    assert lines == ["a b ␞ c d", "e f ␞ g?", "h", "i"]
+    found = by_segment(window, translator.translate(lines), translator)
+    assert [t.best if t.texts else "" for t in found] == ["A B", "", "C D", "E F", "G?", "H", "", "I"]
+    assert [bool(t.issues) for t in found] == [False, False, False, True, True, False, False, False]

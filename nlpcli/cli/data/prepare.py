@@ -46,6 +46,15 @@ def prepare(
         Optional[int],
         opt.option("--document-chars", min=1, help="Of parallel documents: keep them whole, in rows of so many characters."),
     ] = None,
+    resolutions: Annotated[
+        int,
+        opt.option(
+            "--resolutions",
+            min=1,
+            max=16,
+            help="Of such documents: train has rows of so many sizes, each half of the one before.",
+        ),
+    ] = 1,
     force: opt.Force = False,
     json_: opt.Json = False,
     config: opt.Config = None,
