@@ -103,6 +103,16 @@ def _opened(path: Path) -> Any:
         ) from None
 
 
+def header(path: Path) -> dict[str, str]:
+    """Return the shape of each weight in a safetensors file, as `shapes` does, without reading them.
+
+    Raises:
+        ArtifactError: the file cannot be read.
+    """
+    with _opened(path) as file:
+        return {name: str(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dictionary
+
+
 def _header(file: Any) -> dict[str, str]:
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
     return {name: f"{list(s.get_shape())} {s.get_dtype()}" for name, s in slices.items()}

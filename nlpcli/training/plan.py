@@ -18,6 +18,7 @@ from nlpcli.tokenization.tokenizer import Tokenizer
 from nlpcli.tokenization.vocabulary import LARGEST_DEFAULT
 from nlpcli.training.resolve import check_early, resolve, settings_of_model, split_settings
 from nlpcli.training.train import default_out
+from nlpcli.training.transfer import check_shapes
 
 OF_DATA = ("lang", "column", "text_column", "label_column", "fold", "encoding")
 
@@ -47,9 +48,10 @@ def plan(
     of_data = {name: settings.pop(name) for name in OF_DATA if settings.get(name) is not None}
     of_model = settings_of_model(architecture, settings)
     settings |= of_model
-    if settings.get("from_model"):
-        tokenizer = tokenizer or Path(settings["from_model"]) / "tokenizer"
-    model, _ = split_settings(architecture, settings)
+    model, training = split_settings(architecture, settings)
+    if training.from_model:
+        check_shapes(architecture, model, training.from_model)
+        tokenizer = tokenizer or Path(training.from_model) / "tokenizer"
     facts: dict[str, Any] = {"out": str(out or default_out(data, architecture))}
     exact = artifacts.is_artifact(data) and artifacts.read_artifact(data).manifest.kind == "dataset"
     if exact:

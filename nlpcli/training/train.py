@@ -111,6 +111,9 @@ def train(
     if not find_learning_rate:
         _refuse_existing(out, force, resume)
     if train_settings.from_model:
+        from nlpcli.training.transfer import check_shapes  # with torch, which takes seconds
+
+        check_shapes(architecture, model_config, train_settings.from_model)
         tokenizer = tokenizer or Path(train_settings.from_model) / "tokenizer"
     source = _Source(data, tokenizer, task, src, tgt, lang, column, text_column, label_column, encoding, fold)
     joint = getattr(model_config, "tie_embeddings", "") == "all"

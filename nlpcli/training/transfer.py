@@ -13,11 +13,29 @@ from nlpcli import artifacts, console
 from nlpcli.embedding.mapping import map_vectors
 from nlpcli.errors import UsageError
 from nlpcli.models.base import Model
+from nlpcli.models.config import Config
+from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.dataset import Dataset
-from nlpcli.training.averaging import same_shapes, shapes
+from nlpcli.tokenization.tokenizer import Tokenizer
+from nlpcli.training.averaging import header, same_shapes, shapes
 from nlpcli.training.settings import TrainSettings
 
 SAME = ("task", "src", "tgt", "lang", "labels", "tokenizer_id")  # what a model that goes on learning must have in common
+
+
+def check_shapes(architecture: str, config: Config, path: str) -> None:
+    """Refuse, before text is read, settings for which the weights of the model at `path` do not fit.
+
+    Raises:
+        ArtifactError: its weights have other shapes.
+    """
+    found = artifacts.open_artifact(path, "model")
+    before, tokenizer = found.manifest.config, Tokenizer.load(found.path / "tokenizer")
+    with torch.device("meta"):
+        model = build_model(architecture, config, before["task"], *sizes(tokenizer, len(before.get("labels", []))))
+    weights = header(found.path / "model.safetensors")
+    fix = "leave out the settings of the model's size: they are taken from it"
+    same_shapes(path, "the model to be trained", weights, shapes(dict(model.named_parameters())), fix)
 
 
 def load_weights(model: Model, config: dict[str, Any], path: str) -> None:
@@ -25,7 +43,6 @@ def load_weights(model: Model, config: dict[str, Any], path: str) -> None:
 
     Raises:
         UsageError: its ids, languages, labels or task are others, so that its weights would stand for something else.
-        ArtifactError: its weights have other shapes.
     """
     found = artifacts.open_artifact(path, "model")
     before = {name: found.manifest.config.get(name) for name in SAME}
@@ -35,11 +52,9 @@ def load_weights(model: Model, config: dict[str, Any], path: str) -> None:
             cause="; ".join(differing),
             fix=f"give text, or a dataset made with --tokenizer {path}/tokenizer",
         )
-    weights, own = load_file(found.path / "model.safetensors"), dict(model.named_parameters())
-    fix = "leave out the settings of the model's size: they are taken from it"
-    same_shapes(path, "the model to be trained", shapes(weights), shapes(own), fix)
+    weights = load_file(found.path / "model.safetensors")
     with torch.no_grad():
-        for name, p in own.items():
+        for name, p in model.named_parameters():
             p.copy_(weights[name])
     console.info(f"begins from {path}, step {found.manifest.metrics['best_step']:,}")
 

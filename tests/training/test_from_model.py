@@ -64,11 +64,12 @@ def test_a_finished_run_is_returned_as_it_is(tiny_dataset: Path, tiny_model: Pat
     assert (whole / "manifest.json").stat().st_mtime_ns == made_at
 
 
-def test_weights_of_other_shapes_are_refused(tiny_dataset: Path, tiny_model: Path) -> None:
+@pytest.mark.parametrize("do", [train, plan])
+def test_weights_of_other_shapes_are_refused_before_anything_is_made(do: Any, tiny_corpus: Path, tiny_model: Path) -> None:
     with pytest.raises(ArtifactError, match="do not fit") as refused:
-        trained(tiny_dataset, "m", from_model=str(tiny_model), d_model=32)
+        do(architecture="seq2seq", data=str(tiny_corpus), out=Path("m"), from_model=str(tiny_model), d_model=32)
     assert "taken from it" in refused.value.fix
-    assert not Path("m").exists()
+    assert not list(Path().iterdir())
 
 
 def test_another_architecture_is_refused_before_anything_is_read(tiny_model: Path) -> None:
