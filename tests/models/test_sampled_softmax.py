@@ -108,7 +108,14 @@ def test_the_number_of_words_is_one_of_few_and_those_added_change_nothing() -> N
     torch.testing.assert_close(padded, plain)
 
 
-PLAIN_DESCENT = {"optimizer": "sgd", "learning_rate": 1.0, "weight_decay": 0.0, "clip_norm": 0.5, "clip_value": 0.4, "ema": 0.9}
+PLAIN_DESCENT = {
+    "optimizer": "sgd",
+    "learning_rate": 1.0,
+    "weight_decay": 0.01,
+    "clip_norm": 0.5,
+    "clip_value": 0.4,
+    "ema": 0.9,
+}
 SMALL = {"d_embed": 8, "d_model": 8, "batch_tokens": 128, "context_length": 16, "max_steps": 12, "accumulate": 2}
 
 
