@@ -6,12 +6,14 @@ import hashlib
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess as Process
 from pathlib import Path
 
 import pytest
+import torch
 
 from nlpcli.cli.main import main
 
@@ -57,9 +59,20 @@ RUNS: dict[str, tuple[str, str, list[str]]] = {
 ALWAYS = ("attention", "transformer", "rnn-lm", "cnn-classify")  # what the others keep is among what these do
 
 
-def command(architecture: str, dataset: Path, out: str, settings: list[str] = SETTINGS) -> list[str]:
-    start = [sys.executable, "-m", "nlpcli", "train", architecture, "--data", str(dataset), "--out", out]
-    return [*start, *settings, "--resume", "auto"]
+def arguments(architecture: str, dataset: Path, out: str, settings: list[str] = SETTINGS) -> list[str]:
+    return ["train", architecture, "--data", str(dataset), "--out", out, *settings, "--resume", "auto"]
+
+
+def started(words: list[str], threads: int) -> Process:
+    """Run a command in a process of its own, forked from this one, which has loaded torch."""
+
+    def run() -> None:
+        torch.set_num_threads(threads)
+        sys.exit(main(words))
+
+    process = get_context("fork").Process(target=run)
+    process.start()
+    return process
 
 
 def fingerprints(model: str) -> dict[str, str]:
@@ -68,22 +81,18 @@ def fingerprints(model: str) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.thorough) for name in RUNS])
-def test_a_killed_run_ends_in_the_same_weights(name, request, monkeypatch):
+def test_a_killed_run_ends_in_the_same_weights(name, request):
     architecture, fixture, settings = RUNS[name]
     dataset = request.getfixturevalue(fixture)
-    threads = "2" if name == "seq2seq" else "1"  # several must not make a difference, but they do not help
-    monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # on a busy machine threads that spin take minutes
-    subprocess.run(command(architecture, dataset, "whole", settings), check=True, capture_output=True)
+    threads = 2 if name == "seq2seq" else 1  # several must not make a difference, but they do not help
+    assert main(arguments(architecture, dataset, "whole", settings)) == 0
     killed = 0
     while not Path("killed").exists():
-        process = subprocess.Popen(
-            command(architecture, dataset, "killed", settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = started(arguments(architecture, dataset, "killed", settings), threads)
         if killed < 2:
             kill_at_a_random_moment(process)
             killed += 1
-        process.communicate(timeout=120)
+        process.join(timeout=120)
     assert killed == 2
     assert fingerprints("killed") == fingerprints("whole")
     manifests = [json.loads(Path(name, "manifest.json").read_text()) for name in ("whole", "killed")]
@@ -92,15 +101,15 @@ def test_a_killed_run_ends_in_the_same_weights(name, request, monkeypatch):
     assert [r["step"] for r in log("killed")] == [r["step"] for r in log("whole")]
 
 
-def kill_at_a_random_moment(process: subprocess.Popen) -> None:
+def kill_at_a_random_moment(process: Process) -> None:
     """Let the run write one state at least, go on for a while that nobody chose, and kill it."""
     state = Path("killed.partial/state.pt")
     before = state.stat().st_mtime_ns if state.exists() else 0
-    while not (state.exists() and state.stat().st_mtime_ns != before) and process.poll() is None:
+    while not (state.exists() and state.stat().st_mtime_ns != before) and process.is_alive():
         time.sleep(0.005)
     time.sleep(random.uniform(0, 0.3))
-    assert process.poll() is None, "the run ended before it could be killed: make it longer"
-    process.send_signal(signal.SIGKILL)
+    assert process.is_alive(), "the run ended before it could be killed: make it longer"
+    process.kill()
 
 
 def log(model: str) -> list[dict]:
@@ -109,9 +118,9 @@ def log(model: str) -> list[dict]:
 
 def test_resume_with_other_settings_lists_what_differs(tiny_dataset, capfd, monkeypatch):
     interrupt_after_steps(monkeypatch, 20)
-    assert main(command("seq2seq", tiny_dataset, "m")[3:]) == 143
+    assert main(arguments("seq2seq", tiny_dataset, "m")) == 143
     capfd.readouterr()
-    code = main([*command("seq2seq", tiny_dataset, "m")[3:], "--learning-rate", "0.01", "--seed", "5"])
+    code = main([*arguments("seq2seq", tiny_dataset, "m"), "--learning-rate", "0.01", "--seed", "5"])
     out, err = capfd.readouterr()
     assert (code, out) == (4, "")
     assert "learning_rate: 0.001 then, 0.01 now" in err
@@ -120,7 +129,7 @@ def test_resume_with_other_settings_lists_what_differs(tiny_dataset, capfd, monk
 
 
 def test_finished_run_is_returned_as_it_is(tiny_dataset, capfd):
-    short = [*command("seq2seq", tiny_dataset, "m")[3:], "--max-steps", "5"]
+    short = [*arguments("seq2seq", tiny_dataset, "m"), "--max-steps", "5"]
     assert main(short) == 0
     before = Path("m/manifest.json").stat().st_mtime_ns
     capfd.readouterr()
@@ -134,9 +143,9 @@ def test_finished_run_is_returned_as_it_is(tiny_dataset, capfd):
 def test_longer_budget_goes_on_from_the_saved_state(tiny_dataset, capfd, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_after_steps(patch, 20)
-        assert main(command("seq2seq", tiny_dataset, "m")[3:]) == 143
+        assert main(arguments("seq2seq", tiny_dataset, "m")) == 143
     capfd.readouterr()
-    assert main([*command("seq2seq", tiny_dataset, "m")[3:], "--max-steps", "40"]) == 0
+    assert main([*arguments("seq2seq", tiny_dataset, "m"), "--max-steps", "40"]) == 0
     assert "resumed at step 20" in capfd.readouterr().err
     assert json.loads(Path("m/manifest.json").read_text())["metrics"]["steps"] == 40
 
