@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterator, Sequence
 
+from nlpcli.corpus.documents import without_separators
 from nlpcli.decoding.formats.base import Record
 from nlpcli.decoding.formats.documents import as_row, from_row
 from nlpcli.decoding.issues import Issue
@@ -33,7 +34,8 @@ def by_segment(window: Window, translations: Sequence[Translation], translator: 
 def _of_row(row: Sequence[str], translation: Translation, translator: Translator) -> list[Translation]:
     texts = from_row(translation.best, len(row))
     if texts is None:
-        return [replace(t, issues=[*t.issues, Issue("context")]) for t in translator.translate(row)]
+        alone = translator.translate(row)  # in which a model of documents may see several segments
+        return [replace(t, texts=[*map(without_separators, t.texts)], issues=[*t.issues, Issue("context")]) for t in alone]
     first, *others = texts  # what is wrong with the row is told with its first segment
     return [Translation([first], [], translation.issues), *(Translation([text]) for text in others)]
 

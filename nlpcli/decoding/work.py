@@ -57,6 +57,7 @@ class Work:
         self.options = Options(src=config["src"], tgt=config["tgt"], column=file.column, into=file.into, again=file.again)
         self.formats = [choose_format(pair.source, file.format, self.options) for pair in pairs]
         self.details = file.details or settings.search.n_best > 1
+        self.segments_a_text = 1.0  # of the window at hand, for the progress: in context a text is a row of several
         self._check()
 
     def as_job(self, out: Path, force: bool) -> tuple[Tally, int]:
@@ -139,7 +140,9 @@ class Work:
         def lines() -> Iterator[tuple[list[str], Sequence[Hint]]]:
             for window in windows:
                 waiting.append(window)
-                yield (context.in_rows(window, translator) if self.in_context else window.segments), window.hints
+                texts = context.in_rows(window, translator) if self.in_context else window.segments
+                self.segments_a_text = len(window.segments) / max(len(texts), 1)
+                yield texts, window.hints
 
         for translations in translator.stream(lines()):
             window = waiting.popleft()
@@ -256,7 +259,9 @@ class _JobWriter:
         try:
             with console.Progress("translate", total, "lines", state.segments) as progress:
                 if translator:  # a window may take minutes; its texts are about as many as its lines
-                    translator.on_batch = lambda texts: progress.update(min(progress.done + texts, total))
+                    translator.on_batch = lambda texts: progress.update(
+                        min(progress.done + round(texts * self.work.segments_a_text), total)
+                    )
                 for window, translations in self.work.translated(translator, self._left_windows()) if translator else ():
                     self._publish_until(window.file)
                     text, rows = self.work.written(window, translations, state.tally)

@@ -27,7 +27,7 @@ def test_rows_are_bounded_filled_and_lose_nothing(tokens: list[int], longest: in
 
 
 class Upper:
-    """Stands for a translator: writes capitals, and joins the segments of a row that has a question in it."""
+    """Stands for a translator: writes capitals, and makes two segments of a question."""
 
     max_input_tokens = 5
 
@@ -35,7 +35,7 @@ class Upper:
         return [len(segment.split()) for segment in segments]
 
     def translate(self, lines: list[str]) -> list[Translation]:
-        return [Translation([line.replace(" ␞ ", " ").upper() if "?" in line else line.upper()]) for line in lines]
+        return [Translation([line.replace("?", "? ␞ What?").upper()]) for line in lines]
 
 
 def test_a_row_whose_segments_do_not_come_out_one_for_one_is_translated_segment_by_segment() -> None:
@@ -45,5 +45,5 @@ def test_a_row_whose_segments_do_not_come_out_one_for_one_is_translated_segment_
     lines = in_rows(window, translator)
     assert lines == ["a b ␞ c d", "e f ␞ g?", "h", "i"]
     found = by_segment(window, translator.translate(lines), translator)
-    assert [t.best if t.texts else "" for t in found] == ["A B", "", "C D", "E F", "G?", "H", "", "I"]
+    assert [t.best if t.texts else "" for t in found] == ["A B", "", "C D", "E F", "G? WHAT?", "H", "", "I"]
     assert [bool(t.issues) for t in found] == [False, False, False, True, True, False, False, False]
