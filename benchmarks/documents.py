@@ -41,7 +41,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     work = Path(sys.argv[1])
     names = [path.name.removesuffix("-translated") for path in sorted(work.glob("*-translated"))]
-    results = {name: row(work, name, name.removesuffix("-one-row")) for name in names}
+    results = {name: row(work, name, name.removesuffix("-512")) for name in names}
     OUT.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", "utf-8")
     print("| | passes | BLEU | chrF2 |\n|---|---:|---:|---:|")
     for name, found in results.items():
