@@ -29,7 +29,6 @@ sys.exit(int(server.recv(16) or 1))
 
 def serve(path: str) -> None:
     """Run the commands that clients send, each in a process of its own, until this one is ended."""
-    import lightning_fabric  # noqa: F401
     import torch._dynamo  # noqa: F401 - an optimiser loads it
 
     import nlpcli.decoding.torch_engine

@@ -97,11 +97,13 @@ def prepare_data(
         UsageError: columns or languages that are not clear, options of another task.
     """
     encoding = known_encoding(encoding)
+    if resolutions > 1 and document_chars is None:
+        raise UsageError("--resolutions is for whole documents", fix="add --document-chars 3000")
     found = find_data(data, task, src, tgt, lang, column, text_column, label_column, fold, encoding)
     again = {"force": force, "config_source": config_source}
     if isinstance(found, Corpus):
         return _prepare_pairs(found, out, hold_out, _Rows(document_chars, resolutions), reuse, again)
-    if document_chars is not None or resolutions > 1:
+    if document_chars is not None:
         raise UsageError("--document-chars is for pairs of documents", fix="leave it out, or say --task translation")
     if isinstance(found, Text):
         return _prepare_text(found, out, encoding, reuse, again)
@@ -145,11 +147,7 @@ class _Rows(NamedTuple):
     resolutions: int
 
     def check(self, corpus: Corpus) -> None:
-        if self.resolutions == 1:
-            return
-        if self.document_chars is None:
-            raise UsageError("--resolutions is for whole documents", fix="add --document-chars 3000")
-        if "valid" not in corpus.splits:
+        if self.resolutions > 1 and "valid" not in corpus.splits:
             raise UsageError(
                 f"--resolutions needs a valid split, which {corpus.name} does not have",
                 cause="rows set aside from train would stand in it again, in rows of other sizes",

@@ -103,7 +103,7 @@ def _opened(path: Path) -> Any:
         ) from None
 
 
-def header(path: Path) -> dict[str, str]:
+def shapes_in(path: Path) -> dict[str, str]:
     """Return the shape of each weight in a safetensors file, as `shapes` does, without reading them.
 
     Raises:

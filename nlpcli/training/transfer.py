@@ -17,7 +17,7 @@ from nlpcli.models.config import Config
 from nlpcli.models.load import build_model, sizes
 from nlpcli.tokenization.dataset import Dataset
 from nlpcli.tokenization.tokenizer import Tokenizer
-from nlpcli.training.averaging import header, same_shapes, shapes
+from nlpcli.training.averaging import same_shapes, shapes, shapes_in
 from nlpcli.training.settings import TrainSettings
 
 SAME = ("task", "src", "tgt", "lang", "labels", "tokenizer_id")  # what a model that goes on learning must have in common
@@ -33,7 +33,7 @@ def check_shapes(architecture: str, config: Config, path: str) -> None:
     before, tokenizer = found.manifest.config, Tokenizer.load(found.path / "tokenizer")
     with torch.device("meta"):
         model = build_model(architecture, config, before["task"], *sizes(tokenizer, len(before.get("labels", []))))
-    weights = header(found.path / "model.safetensors")
+    weights = shapes_in(found.path / "model.safetensors")
     fix = "leave out the settings of the model's size: they are taken from it"
     same_shapes(path, "the model to be trained", weights, shapes(dict(model.named_parameters())), fix)
 
