@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import Iterator, Sequence
 
-from nlpcli.corpus.documents import without_separators
 from nlpcli.decoding.formats.base import Record
 from nlpcli.decoding.formats.documents import as_row, from_row
 from nlpcli.decoding.issues import Issue
@@ -23,21 +23,23 @@ def by_segment(window: Window, translations: Sequence[Translation], translator: 
 
     Where a row's segments did not come out one for one, each of them is translated alone.
     """
-    settled: list[Translation] = []
-    each = iter(translations)
-    for record in window.records:
-        found = iter([t for row in _rows(record, translator) for t in _of_row(row, next(each), translator)])
-        settled += [next(found) if segment.strip() else Translation([]) for segment in record.segments]
-    return settled
+    rows = [row for record in window.records for row in _rows(record, translator)]
+    settled = _of_rows(rows, translations, translator)
+    segments = [segment for record in window.records for segment in record.segments]
+    return [next(settled) if segment.strip() else Translation([]) for segment in segments]
 
 
-def _of_row(row: Sequence[str], translation: Translation, translator: Translator) -> list[Translation]:
-    texts = from_row(translation.best, len(row))
-    if texts is None:
-        alone = translator.translate(row)  # in which a model of documents may see several segments
-        return [replace(t, texts=[*map(without_separators, t.texts)], issues=[*t.issues, Issue("context")]) for t in alone]
-    first, *others = texts  # what is wrong with the row is told with its first segment
-    return [Translation([first], [], translation.issues), *(Translation([text]) for text in others)]
+def _of_rows(
+    rows: Sequence[Sequence[str]], translations: Sequence[Translation], translator: Translator
+) -> Iterator[Translation]:
+    found = [from_row(translation.best, len(row)) for row, translation in zip(rows, translations)]
+    alone = iter(translator.translate([segment for row, texts in zip(rows, found) if texts is None for segment in row]))
+    for row, translation, texts in zip(rows, translations, found):
+        if texts is None:
+            yield from (replace(t, issues=[*t.issues, Issue("context")]) for t in islice(alone, len(row)))
+        else:
+            yield Translation(texts[:1], [], translation.issues)  # what is wrong with the row is told with its first segment
+            yield from (Translation([text]) for text in texts[1:])
 
 
 def _rows(record: Record, translator: Translator) -> list[list[str]]:

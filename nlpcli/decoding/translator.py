@@ -13,6 +13,7 @@ from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
+from nlpcli.corpus.documents import SEPARATOR
 from nlpcli.decoding.engine import Engine, Hypothesis, Ids, Request
 from nlpcli.decoding.glossary import Glossary, missing
 from nlpcli.decoding.issues import Issue
@@ -68,6 +69,11 @@ class _Unit:
     required: list[Ids]
     hypotheses: list[Hypothesis] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+
+    @property
+    def is_row(self) -> bool:
+        """Tell whether it is several segments of a document."""
+        return SEPARATOR in self.text
 
     @property
     def limit(self) -> int:
@@ -140,6 +146,7 @@ class Translator:
         self.keep_tags, self.attention = keep_tags, attention
         self.on_batch: Callable[[int], None] | None = None  # is told how many texts of a window have come, for the progress
         self.suppressed = tokenizer.encode(suppressed, tgt) if suppressed else []
+        self.separators = [[i] for i in tokenizer.ids_of([SEPARATOR], tgt) if i != UNK]  # only a row of segments has one
 
     def translate(self, lines: Sequence[str], hints: Sequence[Hint] = ()) -> list[Translation]:
         """Translate lines; blank ones (nothing but white space) stay blank. One result a line, in their order."""
@@ -200,10 +207,11 @@ class Translator:
                 self._add(units, planned[i], Part(texts[i], ""), ids, hint)
             else:
                 self._add_long(units, planned[i], texts[i], ids, hint)
-        ordered = sorted((unit for same in units.values() for unit in same.values()), key=lambda unit: -len(unit.ids))
+        every = (unit for same in units.values() for unit in same.values())
+        ordered = sorted(every, key=lambda unit: (unit.is_row, -len(unit.ids)))
         budget = max(1, self.batch_tokens // max(self.search.beam_size, self.search.mbr))
         batches = []
-        for _, alike in groupby(ordered, key=lambda unit: unit.limit):  # an engine may have one limit for a batch
+        for _, alike in groupby(ordered, key=lambda unit: (unit.is_row, unit.limit)):  # an engine may have one for a batch
             group = list(alike)
             cut = by_token_budget(range(len(group)), [len(unit.ids) for unit in group], budget)
             batches += [[group[row] for row in rows] for rows in cut]
@@ -253,7 +261,7 @@ class Translator:
             [unit.limit for unit in units],
             [unit.prefix for unit in units] if any(unit.prefix for unit in units) else (),
             [unit.required for unit in units] if any(unit.required for unit in units) else (),
-            self.suppressed,
+            self.suppressed if units[0].is_row else [*self.suppressed, *self.separators],
         )
 
     def _answer(self, units: list[_Unit], found: list[list[Hypothesis]]) -> None:
