@@ -29,9 +29,9 @@ $(MODELS:%=$(WORK)/%/manifest.json): $(WORK)/%/manifest.json:
 	$(KO_EN) MODEL=$* $@
 
 $(SCORES): $(WORK)/%-ladder/manifest.json: $(WORK)/%/manifest.json
-	$(NLPCLI) evaluate --model $(WORK)/$* --data $(DATA) --beam-size $(BEAM) --out $(@D) --force
+	$(NLPCLI) evaluate --model $(WORK)/$* --data $(DATA) --beam-size $(BEAM) --length-of source --out $(@D) --force
 
-# Rows: all test sentences, each domain, each length in words of the reference. Columns: lines, and each model's score.
+# Rows: all test sentences, each domain, each length in words of the source. Columns: lines, and each model's score.
 scores: $(SCORES)
 	@for model in $(MODELS); do \
 	  awk -F '": ' -v model=$$model -v metric=$(METRIC) '{ value = $$2; gsub(/[",]/, "", value) } \
@@ -41,6 +41,6 @@ scores: $(SCORES)
 	  !($$1 in column) { column[$$1] = ++models; head = head sprintf("%13s", $$1) } \
 	  !($$2 in row) { row[$$2] = ++rows; name[rows] = $$2 } \
 	  { lines[$$2] = $$3; score[$$2, column[$$1]] = $$4 } \
-	  END { printf "%-16s%7s%s\n", metric, "lines", head; \
-	    for (r = 1; r <= rows; r++) { printf "%-16s%7d", name[r], lines[name[r]]; \
+	  END { printf "%-20s%7s%s\n", metric, "lines", head; \
+	    for (r = 1; r <= rows; r++) { printf "%-20s%7d", name[r], lines[name[r]]; \
 	      for (m = 1; m <= models; m++) printf "%13.2f", score[name[r], m]; print "" } }'

@@ -26,6 +26,9 @@ def evaluate(
     metrics: Annotated[
         List[str], opt.option("--metric", help="Translation: BLEU, chrF2 or TER, all if not given; may be repeated.")
     ] = [],  # noqa: B006
+    length_of: Annotated[
+        Literal["reference", "source"], opt.option("--length-of", help="Whose number of words groups translations by length.")
+    ] = "reference",
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     encoding: opt.Encoding = None,

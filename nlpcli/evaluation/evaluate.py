@@ -22,7 +22,9 @@ from nlpcli.evaluation.scores import (
     OF_TASK,
     BleuTokenizer,
     Group,
+    LengthOf,
     MetricName,
+    Scoring,
     choose_bleu_tokenizer,
 )
 from nlpcli.evaluation.translation import score_files, translate_splits
@@ -60,6 +62,7 @@ def evaluate(
     tgt: str | None = None,
     bleu_tokenizer: BleuTokenizer | Literal["auto"] = "auto",
     metrics: Sequence[str] = (),
+    length_of: LengthOf = "reference",
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str | None = None,
@@ -85,13 +88,15 @@ def evaluate(
         tgt: the language of `ref`; its ending if not given.
         bleu_tokenizer: how BLEU cuts lines into words; "auto" goes by the language, "none" is for text that is cut already.
         metrics: of a translation; all of them if none is given.
+        length_of: whose number of words groups translations by length.
         text_column, label_column, encoding: for labelled text, see `prepare_data`.
         fail_under: gates to check, such as `BLEU=25`; `TER=60` and `perplexity=100` are upper bounds, for lower is better.
         engine: what translates; see `translate`.
         out: keep scores and lines as an artifact.
 
     Raises:
-        UsageError: neither model and data nor hyp and ref were given, or a gate that the task does not have.
+        UsageError: neither model and data nor hyp and ref were given, a gate that the task does not have, or lengths of
+            sources that were not given.
     """
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
@@ -108,11 +113,13 @@ def evaluate(
         using = (artifact, data, split, WEIGHTS[checkpoint], device)
         if task == "translation":
             config["bleu_tokenizer"] = tokenizer = choose_bleu_tokenizer(tgt or "", bleu_tokenizer)
+            config["length_of"] = length_of
             computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
-            parts, inputs = translate_splits(artifact, data, split, search, computing, tokenizer, chosen, out or Path())
+            scoring = Scoring(tokenizer, chosen, length_of)
+            parts, inputs = translate_splits(artifact, data, split, search, computing, scoring, out or Path())
         else:
-            if bleu_tokenizer != "auto" or metrics:
-                flag = "--metric" if metrics else "--bleu-tokenizer"
+            if bleu_tokenizer != "auto" or metrics or length_of != "reference":
+                flag = "--metric" if metrics else "--bleu-tokenizer" if bleu_tokenizer != "auto" else "--length-of"
                 raise UsageError(f"{flag} has no effect on a model for {task}", fix="leave it out")
             parts, inputs = _of_model(task, using, batch_tokens, columns, out or Path())
         inputs = [artifact.as_input("model", out or Path()), *inputs]
@@ -120,10 +127,12 @@ def evaluate(
         gates = _gates(fail_under, chosen)
         tgt = tgt or uncompressed(ref).suffix.lstrip(".") or "en"
         tokenizer = choose_bleu_tokenizer(tgt, bleu_tokenizer)
-        parts = [score_files(hyp, ref, src_file, tokenizer, chosen)]
+        if length_of == "source" and src_file is None:
+            raise UsageError("--length-of source needs the sources", fix="add --src FILE")
+        parts = [score_files(hyp, ref, src_file, Scoring(tokenizer, chosen, length_of))]
         roles = (("hyp", hyp), ("ref", ref), ("src", src_file))
         inputs = [text_input(role, path, out or Path()) for role, path in roles if path]
-        config = {"task": "translation", "tgt": tgt, "bleu_tokenizer": tokenizer}
+        config = {"task": "translation", "tgt": tgt, "bleu_tokenizer": tokenizer, "length_of": length_of}
     else:
         raise UsageError("give --model and --data, or --hyp and --ref", fix="nlpcli evaluate --help shows an example of each")
     kept = _keep(out, parts, config, config_source, inputs, force) if out else None

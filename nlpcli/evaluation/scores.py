@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Callable, Literal, Sequence
+from typing import Any, Callable, Literal, NamedTuple, Sequence
 
 from nlpcli import console
 from nlpcli.errors import UsageError
@@ -18,6 +18,7 @@ OF_TASK = {
     "classify": ("accuracy", "F1"),
 }
 BleuTokenizer = Literal["13a", "intl", "char", "none", "zh", "ja-mecab", "ko-mecab"]
+LengthOf = Literal["reference", "source"]
 OF_LANGUAGE: dict[str, BleuTokenizer] = {"ko": "ko-mecab", "ja": "ja-mecab", "zh": "zh"}  # the others: 13a
 NEEDS = {"ko-mecab": ("mecab_ko", "sacrebleu[ko]"), "ja-mecab": ("MeCab", "sacrebleu[ja]")}
 LOWER_IS_BETTER = {"TER", *OF_TASK["lm"]}
@@ -83,20 +84,31 @@ def looks_tokenized(lines: Sequence[str]) -> bool:
     return sum(line.endswith(" .") for line in lines) > max(10, len(lines) / 10)
 
 
+class Scoring(NamedTuple):
+    """How translations are scored: how BLEU cuts lines into words, by which metrics, and whose length groups them."""
+
+    tokenizer: BleuTokenizer
+    metrics: Sequence[MetricName] = METRICS
+    length_of: LengthOf = "reference"
+
+
 def by_length(
     hypotheses: Sequence[str],
     references: Sequence[str],
     tokenizer: BleuTokenizer,
     metrics: Sequence[MetricName] = METRICS,
     edges: Sequence[int] = (10, 20),
+    sources: Sequence[str] | None = None,
 ) -> dict[str, tuple[int, list[Score]]]:
-    """Score lines grouped by their reference's number of words: 1-10, 11-20, 21+ for the edges (10, 20)."""
+    """Score lines grouped by their number of words: 1-10, 11-20, 21+ for the edges (10, 20); of the source, if sources are
+    given, else of the reference."""
     starts, ends = [1, *(e + 1 for e in edges)], [*edges, None]
+    words = [len(line.split()) for line in (references if sources is None else sources)]
+    unit = "words" if sources is None else "source words"
     groups: dict[str, tuple[int, list[Score]]] = {}
     for first, last in zip(starts, ends):
-        words = [len(r.split()) for r in references]
         rows = [i for i, n in enumerate(words) if n >= first and (last is None or n <= last)]
         if rows:
-            label = f"{first}-{last} words" if last else f"{first}+ words"
+            label = f"{first}-{last} {unit}" if last else f"{first}+ {unit}"
             groups[label] = len(rows), score([hypotheses[i] for i in rows], [references[i] for i in rows], tokenizer, metrics)
     return groups

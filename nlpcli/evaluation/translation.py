@@ -14,7 +14,7 @@ from nlpcli.corpus.tables import read_pairs
 from nlpcli.decoding.settings import EngineSettings, SearchSettings
 from nlpcli.errors import BadInput
 from nlpcli.evaluation.part import Part
-from nlpcli.evaluation.scores import LONG, BleuTokenizer, Group, MetricName, by_length, looks_tokenized, score
+from nlpcli.evaluation.scores import LONG, Group, Scoring, by_length, looks_tokenized, score
 
 
 def translate_splits(
@@ -23,8 +23,7 @@ def translate_splits(
     names: Sequence[str],
     search: SearchSettings,
     engine: EngineSettings,
-    tokenizer: BleuTokenizer,
-    metrics: Sequence[MetricName],
+    scoring: Scoring,
     out: Path,
 ) -> tuple[list[Part], list[Input]]:
     """Translate splits of `data` with a model and score them, by domain and by length.
@@ -51,13 +50,13 @@ def translate_splits(
             for found in translator.stream((window, ()) for window in windows(src, FILE_WINDOW)):
                 hyp += [t.best for t in found]
                 progress.update(len(hyp))
-        parts.append(_part(name, src, hyp, ref, labels, tokenizer, metrics))
+        parts.append(_part(name, src, hyp, ref, labels, scoring))
         inputs += [text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
     translator.close()
     return parts, inputs
 
 
-def score_files(hyp: Path, ref: Path, src: Path | None, tokenizer: BleuTokenizer, metrics: Sequence[MetricName]) -> Part:
+def score_files(hyp: Path, ref: Path, src: Path | None, scoring: Scoring) -> Part:
     """Score the lines of `hyp` against those of `ref`.
 
     Raises:
@@ -67,7 +66,7 @@ def score_files(hyp: Path, ref: Path, src: Path | None, tokenizer: BleuTokenizer
     if not pairs:
         raise BadInput(f"{hyp} and {ref} are empty", fix="translate something first")
     lines = [line for line, _ in read_aligned(src, ref)] if src else None
-    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, tokenizer, metrics)
+    return _part("lines", lines, [h for h, _ in pairs], [r for _, r in pairs], None, scoring)
 
 
 def _part(
@@ -76,9 +75,9 @@ def _part(
     hyp: list[str],
     ref: list[str],
     domains: list[str] | None,
-    tokenizer: BleuTokenizer,
-    metrics: Sequence[MetricName],
+    scoring: Scoring,
 ) -> Part:
+    tokenizer, metrics, length_of = scoring
     if tokenizer != "none" and looks_tokenized(ref):
         console.warn(
             f"{name}: the references look cut into words (' .'), but BLEU cuts plain text itself; "
@@ -92,7 +91,8 @@ def _part(
     for domain in dict.fromkeys(domains or []):
         rows = [i for i, d in enumerate(domains or []) if d == domain]
         groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tokenizer, metrics)))
-    for length, (count, scores) in by_length(hyp, ref, tokenizer, metrics).items():
+    sources = [without_separators(line) for line in src or []] if length_of == "source" else None
+    for length, (count, scores) in by_length(hyp, ref, tokenizer, metrics, sources=sources).items():
         groups.append(Group(length, count, scores))
     return Part(name, groups, lines)
 

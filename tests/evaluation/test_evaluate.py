@@ -71,6 +71,13 @@ class TestOfLines:
         groups = evaluate(**files(ref, ref)).splits["lines"]
         assert [(g.name, g.lines) for g in groups] == [("all", 3), ("1-10 words", 1), ("11-20 words", 1), ("21+ words", 1)]
 
+    def test_groups_may_follow_the_length_of_the_source(self) -> None:
+        src = write("src.ko", ["하나", " ".join("가나다라마바사아자차카"), "둘"])
+        groups = evaluate(**files(), src_file=src, length_of="source").splits["lines"]
+        assert [(g.name, g.lines) for g in groups] == [("all", 3), ("1-10 source words", 2), ("11-20 source words", 1)]
+        with pytest.raises(UsageError, match="--length-of source needs the sources"):
+            evaluate(**files(), length_of="source")
+
     def test_unequal_files_are_refused_with_both_counts(self) -> None:
         with pytest.raises(BadInput, match=r"out\.txt has 2 lines and .*ref\.en has 3"):
             evaluate(**files(hyp=HYP[:2]))
@@ -248,6 +255,8 @@ class TestOfAModel:
         assert values(wide, "test")["BLEU"] == pytest.approx(100.0)
         config = open_artifact("kept").manifest.config
         assert (config["beam_size"], config["batch_tokens"], config["checkpoint"]) == (3, 30, "best")
+        by_source = evaluate(model=learnt.path, data=data, length_of="source", device="cpu").splits["test"]
+        assert [group.name for group in by_source[1:]] == ["1-10 source words"]
 
 
 class TestOfTheArtifact:

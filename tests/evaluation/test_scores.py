@@ -112,6 +112,12 @@ def test_lines_are_grouped_by_the_words_of_their_reference() -> None:
     assert groups["1-10 words"][1] == direct([hyp[i] for i in rows], [ref[i] for i in rows], "13a")
 
 
+def test_lines_are_grouped_by_the_words_of_their_source_if_sources_are_given() -> None:
+    ref = [words(n) for n in (30, 2, 30)]
+    groups = by_length(ref, ref, "13a", sources=[words(n) for n in (3, 15, 4)])
+    assert {name: lines for name, (lines, _) in groups.items()} == {"1-10 source words": 2, "11-20 source words": 1}
+
+
 def test_edges_can_be_chosen_and_empty_groups_are_left_out() -> None:
     ref = [words(n) for n in (2, 3, 9)]
     groups = by_length(ref, ref, "13a", edges=(2, 4, 8))
