@@ -202,8 +202,8 @@ class Bench:
     def features(self, architecture: str) -> dict[str, Any]:
         """Return what each feature adds to the time of a step over the same rows, in per cent of the time without any.
 
-        Validation, the best weights and the state are timed once at the end of the run, each beside 250 steps. A model
-        that has hardly learnt writes longer translations than a trained one: give --warmup some hundred steps.
+        Validation, the best weights and the state are timed at the first evaluation of a run, each beside the 250 steps
+        before it. The model has learnt little by then and writes longer translations than it will, so validation is dear.
         """
         job = {"tool": "nlpcli", "precision": "bf16", "architecture": architecture}
         bare = BARE if architecture == "transformer" else {k: BARE[k] for k in ("dropout", "label_smoothing")}
@@ -214,7 +214,8 @@ class Bench:
         for row in table.values():
             if time in row and time in table["none"]:
                 row["cost_percent"] = round(100 * (row[time] / table["none"][time] - 1), 1)
-        found = [self.own({**job, "mode": "evaluation"}) for _ in range(self.arguments.repeat)]
+        at_first = {**job, "mode": "evaluation", "warmup": EVAL_EVERY - self.arguments.steps}
+        found = [self.own(at_first) for _ in range(self.arguments.repeat)]
         seconds = {name: statistics.median(run[name] for run in found) for name in found[0]}
         for name in ("validation", "weights", "state"):
             cost = round(100 * seconds[name] / (EVAL_EVERY * seconds["step"]), 2)
