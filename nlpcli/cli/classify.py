@@ -1,7 +1,7 @@
 """`nlpcli classify`."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional
 
 import typer
 
@@ -10,7 +10,7 @@ from nlpcli.cli import options as opt
 
 def classify(
     ctx: typer.Context,
-    model: Annotated[Path, opt.option("--model", help="A model artifact that classifies.")],
+    model: Annotated[List[Path], opt.option("--model", help="A model artifact; several over one vocabulary work together.")],
     file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Text, one a line; stdin if not given.")] = Path("-"),
     out: Annotated[Optional[Path], opt.option("--out", "-o", help="File to write; stdout if not given.")] = None,
     scores: Annotated[

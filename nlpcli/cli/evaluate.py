@@ -10,7 +10,9 @@ from nlpcli.cli import options as opt
 
 def evaluate(
     ctx: typer.Context,
-    model: Annotated[Optional[Path], opt.option("--model", help="Use this model on …")] = None,
+    model: Annotated[
+        List[Path], opt.option("--model", help="Use this model, or several over one vocabulary together, on …")
+    ] = [],  # noqa: B006
     data: Annotated[
         Optional[str], opt.option("--data", help="… this data: a name, a folder, a file or a corpus artifact.")
     ] = None,
@@ -39,6 +41,10 @@ def evaluate(
     ] = [],  # noqa: B006
     beam_size: Annotated[int, opt.option("--beam-size", min=1, help="Beams; 1 is greedy search.")] = 1,
     length_penalty: Annotated[float, opt.option("--length-penalty", min=0.0, help="Wu et al.'s α.")] = 1.0,
+    max_input_tokens: Annotated[
+        Optional[int],
+        opt.option("--max-input-tokens", min=1, help="The longest line translated at once; of training if not given."),
+    ] = None,
     engine: Annotated[
         Literal["auto", "torch", "ctranslate2"], opt.option("--engine", help="What translates; see nlpcli translate.")
     ] = "torch",

@@ -7,9 +7,9 @@ from typing import NamedTuple, Sequence
 
 import torch
 
-from nlpcli.artifacts import Artifact, open_artifact
+from nlpcli.artifacts import Artifact
+from nlpcli.decoding.load import open_models
 from nlpcli.devices import pick_device
-from nlpcli.errors import ArtifactError
 from nlpcli.models.base import Classifier, with_end
 from nlpcli.models.load import load_model
 from nlpcli.tokenization.batches import pad
@@ -29,11 +29,12 @@ BLANK = Prediction("", {})
 
 
 class LabelPredictor:
-    """Labels texts with a model and its tokenizer; texts longer than the model was trained for are cut, and say so."""
+    """Labels texts with models over one tokenizer, whose probabilities are averaged; texts longer than the models were
+    trained for are cut, and say so."""
 
     def __init__(
         self,
-        model: Classifier,
+        models: Sequence[Classifier],
         tokenizer: Tokenizer,
         labels: list[str],
         *,
@@ -41,34 +42,34 @@ class LabelPredictor:
         device: str = "cpu",
         batch_tokens: int = 8192,
     ) -> None:
-        self.model, self.tokenizer, self.labels, self.max_length = model, tokenizer, labels, max_length
+        self.models, self.tokenizer, self.labels, self.max_length = models, tokenizer, labels, max_length
         self.device, self.batch_tokens = torch.device(device), batch_tokens
 
     @classmethod
     def load(
-        cls, model: Path | Artifact, *, checkpoint: str = "model", device: str = "auto", batch_tokens: int = 8192
+        cls,
+        model: Path | Artifact | Sequence[Path | Artifact],
+        *,
+        checkpoint: str = "model",
+        device: str = "auto",
+        batch_tokens: int = 8192,
     ) -> LabelPredictor:
-        """Open the model artifact at `model` and put it on `device`.
+        """Open a model artifact, or several, and put them on `device`.
 
         Raises:
-            ArtifactError: the model does not classify.
+            ArtifactError: a model does not classify, or does not fit the others.
         """
-        artifact = model if isinstance(model, Artifact) else open_artifact(model, "model")
-        config = artifact.manifest.config
-        if config.get("task") != "classify":
-            raise ArtifactError(
-                f"{artifact.path} does not classify",
-                cause=f"it was trained for {config.get('task', 'translation')}",
-                fix="give a model made by `nlpcli train … --task classify`",
-            )
-        chosen = pick_device(device)
-        loaded, tokenizer = load_model(artifact, checkpoint)
-        assert isinstance(loaded, Classifier)
+        artifacts, chosen = open_models(model, "classify"), pick_device(device)
+        models = []
+        for artifact in artifacts:
+            loaded, tokenizer = load_model(artifact, checkpoint)
+            assert isinstance(loaded, Classifier)
+            models.append(loaded.to(chosen))
         return cls(
-            loaded.to(chosen),
+            models,
             tokenizer,
-            config["labels"],
-            max_length=config["max_length"],
+            artifacts[0].manifest.config["labels"],
+            max_length=min(artifact.manifest.config["max_length"] for artifact in artifacts),
             device=chosen,
             batch_tokens=batch_tokens,
         )
@@ -83,8 +84,9 @@ class LabelPredictor:
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         for rows in by_token_budget(order, [len(ids) for ids in texts], self.batch_tokens):
             ids_bs, lengths_b = pad([texts[row] for row in rows])
-            probabilities = self.model.logits(ids_bs.to(self.device), lengths_b).float().softmax(-1).cpu()
-            for row, of_text in zip(rows, probabilities):
+            ids_bs = ids_bs.to(self.device)
+            each = torch.stack([model.logits(ids_bs, lengths_b).float().softmax(-1) for model in self.models])
+            for row, of_text in zip(rows, each.mean(0).cpu()):
                 found = dict(zip(self.labels, of_text.tolist()))
                 results[kept[row]] = Prediction(self.labels[int(of_text.argmax())], found, len(encoded[row]) > self.max_length)
         return results

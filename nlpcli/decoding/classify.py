@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Iterator, Literal
+from typing import Iterator, Literal, Sequence
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Classified:
 
 def classify(
     *,
-    model: Path,
+    model: Path | Sequence[Path],
     file: Path = STDIN,
     out: Path | None = None,
     scores: bool = False,
@@ -45,12 +45,13 @@ def classify(
     """Write the label of each line of `file` (`-` is stdin) to `out`, or to stdout.
 
     Args:
+        model: a model artifact; or several over one vocabulary, whose probabilities are averaged.
         scores: write JSON Lines `{"line", "text", "label", "probabilities"}` instead.
 
     Raises:
         BadInput: a line that is not UTF-8.
         OutputExists: `out` is there and `force` is not set.
-        ArtifactError: the model does not classify.
+        ArtifactError: a model does not classify, or does not fit the others.
     """
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")

@@ -16,28 +16,42 @@ from nlpcli.decoding.settings import EngineName, EngineSettings, SearchSettings,
 from nlpcli.decoding.translator import Translator
 from nlpcli.environment import keep_freed_memory, processors
 from nlpcli.errors import ArtifactError, UsageError
-from nlpcli.models.config import WEIGHTS
+from nlpcli.models.config import WEIGHTS, Task
 from nlpcli.tokenization.tokenizer import Tokenizer
 
+USE: dict[Task, tuple[str, str]] = {  # what a model does, and with which command
+    "translation": ("translate", "nlpcli translate"),
+    "classify": ("classify", "nlpcli classify"),
+    "lm": ("write on", "nlpcli generate"),
+}
 LONGEST = 256  # tokens of a line, for models that do not say how long those of their training were
 
 
-def open_models(paths: Sequence[Path | Artifact]) -> list[Artifact]:
-    """Open translation models that are to work together.
+def open_models(model: Path | Artifact | Sequence[Path | Artifact], task: Task = "translation") -> list[Artifact]:
+    """Open a model, or several that are to work together.
 
     Raises:
-        ArtifactError: one does not translate, or their vocabularies are not the same.
+        ArtifactError: one was trained for another task, or their vocabularies or labels are not the same.
     """
-    opened = [path if isinstance(path, Artifact) else open_artifact(path, "model") for path in paths]
+    given = [model] if isinstance(model, (str, Path, Artifact)) else model
+    opened = [each if isinstance(each, Artifact) else open_artifact(each, "model") for each in given]
     for artifact in opened:
         config = artifact.manifest.config
-        if (task := config.get("task", "translation")) != "translation":
-            fix = "nlpcli classify" if task == "classify" else "nlpcli generate"
-            raise ArtifactError(f"{artifact.path} does not translate", cause=f"it was trained for {task}", fix=fix)
+        if (trained_for := config.get("task", "translation")) != task:
+            does, _ = USE[task]
+            raise ArtifactError(
+                f"{artifact.path} does not {does}", cause=f"it was trained for {trained_for}", fix=USE[trained_for][1]
+            )
         if config["tokenizer_id"] != opened[0].manifest.config["tokenizer_id"]:
             raise ArtifactError(
                 f"{artifact.path} and {opened[0].path} cannot work together",
                 cause="their tokenizers differ, so the same number is not the same piece of text",
+                fix="train both on the same dataset (nlpcli tokenize dataset)",
+            )
+        if config.get("labels") != opened[0].manifest.config.get("labels"):
+            raise ArtifactError(
+                f"{artifact.path} and {opened[0].path} cannot work together",
+                cause="their labels differ",
                 fix="train both on the same dataset (nlpcli tokenize dataset)",
             )
     return opened

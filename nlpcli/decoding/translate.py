@@ -71,7 +71,7 @@ def translate(
     """
     given = split_settings(settings)
     check_search(given.search)
-    artifacts = open_models([model] if isinstance(model, (str, Path)) else model)
+    artifacts = open_models(model)
     config = artifacts[0].manifest.config
     pairs = pair_outputs(files, out, config["src"], config["tgt"])
     work = Work(artifacts, pairs, given)

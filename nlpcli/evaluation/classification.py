@@ -14,7 +14,7 @@ from nlpcli.evaluation.scores import Group, Score
 
 
 def classify_splits(
-    artifact: Artifact,
+    artifacts: Sequence[Artifact],
     data: str,
     names: Sequence[str],
     checkpoint: str,
@@ -34,7 +34,7 @@ def classify_splits(
     from nlpcli.decoding.classifier import LabelPredictor
 
     found = find_labelled(resolve(data), *columns)
-    predictor = LabelPredictor.load(artifact, checkpoint=checkpoint, device=device, batch_tokens=batch_tokens)
+    predictor = LabelPredictor.load(artifacts, checkpoint=checkpoint, device=device, batch_tokens=batch_tokens)
     parts = []
     for name in names:
         if name not in found.splits:

@@ -13,7 +13,7 @@ from nlpcli import artifacts
 from nlpcli.artifacts import Artifact, Input, text_input
 from nlpcli.config import checked
 from nlpcli.corpus.readers import uncompressed
-from nlpcli.decoding.settings import EngineName, EngineSettings, SearchSettings
+from nlpcli.decoding.settings import EngineName, EngineSettings, SearchSettings, TextSettings
 from nlpcli.errors import OutputExists, UsageError
 from nlpcli.evaluation.part import Part
 from nlpcli.evaluation.scores import (
@@ -33,7 +33,7 @@ from nlpcli.models.config import WEIGHTS, Task
 
 COMMAND = "nlpcli evaluate"
 
-Using = tuple[Artifact, str, Sequence[str], str, str]  # a model on splits of data: with which weights, on which device
+Using = tuple[Sequence[Artifact], str, Sequence[str], str, str]  # models on splits of data: with which weights, on which device
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Evaluated:
 
 def evaluate(
     *,
-    model: Path | None = None,
+    model: Path | Sequence[Path] = (),
     data: str | None = None,
     split: Sequence[str] = ("test",),
     hyp: Path | None = None,
@@ -70,6 +70,7 @@ def evaluate(
     fail_under: Sequence[str] = (),
     beam_size: int = 1,
     length_penalty: float = 1.0,
+    max_input_tokens: int | None = None,
     engine: EngineName = "torch",
     batch_tokens: int = 8192,
     checkpoint: Literal["best", "last"] = "best",
@@ -83,7 +84,7 @@ def evaluate(
     character. Classification: accuracy and F1, whole and by class, with the confusion matrix.
 
     Args:
-        model, data, split: use `model` on these splits of `data`, or
+        model, data, split: use a model, or several that classify or translate together, on these splits of `data`, or
         hyp, ref, src_file: score the lines of `hyp` against `ref`.
         tgt: the language of `ref`; its ending if not given.
         bleu_tokenizer: how BLEU cuts lines into words; "auto" goes by the language, "none" is for text that is cut already.
@@ -91,39 +92,48 @@ def evaluate(
         length_of: whose number of words groups translations by length.
         text_column, label_column, encoding: for labelled text, see `prepare_data`.
         fail_under: gates to check, such as `BLEU=25`; `TER=60` and `perplexity=100` are upper bounds, for lower is better.
+        max_input_tokens: longer lines are translated in parts; the longest of training if not given.
         engine: what translates; see `translate`.
         out: keep scores and lines as an artifact.
 
     Raises:
-        UsageError: neither model and data nor hyp and ref were given, a gate that the task does not have, or lengths of
-            sources that were not given.
+        UsageError: neither model and data nor hyp and ref were given, a gate or an option that the task does not have, or
+            lengths of sources that were not given.
     """
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
-    searching = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
+    searching: dict[str, Any] = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
+    searching |= {"max_input_tokens": max_input_tokens} if max_input_tokens else {}
     search = checked(SearchSettings, {"beam_size": beam_size, "length_penalty": length_penalty})
     chosen = _chosen(metrics)
     config: dict[str, Any]
-    if model is not None and data is not None and hyp is None and ref is None:
-        artifact = artifacts.open_artifact(model, "model")
-        task, tgt = artifact.manifest.config.get("task", "translation"), artifact.manifest.config.get("tgt")
+    models = [model] if isinstance(model, (str, Path)) else model
+    if models and data is not None and hyp is None and ref is None:
+        opened = [artifacts.open_artifact(path, "model") for path in models]
+        task, tgt = opened[0].manifest.config.get("task", "translation"), opened[0].manifest.config.get("tgt")
         config = {"task": task, "tgt": tgt, "checkpoint": checkpoint, **searching}
         gates = _gates(fail_under, chosen if task == "translation" else OF_TASK[task])
         columns = (text_column, label_column, encoding or "utf-8")
-        using = (artifact, data, split, WEIGHTS[checkpoint], device)
+        using = (opened, data, split, WEIGHTS[checkpoint], device)
         if task == "translation":
             config["bleu_tokenizer"] = tokenizer = choose_bleu_tokenizer(tgt or "", bleu_tokenizer)
             config["length_of"] = length_of
             computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
             scoring = Scoring(tokenizer, chosen, length_of)
-            parts, inputs = translate_splits(artifact, data, split, search, computing, scoring, out or Path())
+            text = checked(TextSettings, {"max_input_tokens": max_input_tokens})
+            parts, inputs = translate_splits(opened, data, split, search, computing, text, scoring, out or Path())
         else:
-            if bleu_tokenizer != "auto" or metrics or length_of != "reference":
-                flag = "--metric" if metrics else "--bleu-tokenizer" if bleu_tokenizer != "auto" else "--length-of"
-                raise UsageError(f"{flag} has no effect on a model for {task}", fix="leave it out")
+            for_translation = {
+                "--metric": metrics,
+                "--bleu-tokenizer": bleu_tokenizer != "auto",
+                "--length-of": length_of != "reference",
+                "--max-input-tokens": max_input_tokens,
+            }
+            if idle := [flag for flag, given in for_translation.items() if given]:
+                raise UsageError(f"{idle[0]} has no effect on a model for {task}", fix="leave it out")
             parts, inputs = _of_model(task, using, batch_tokens, columns, out or Path())
-        inputs = [artifact.as_input("model", out or Path()), *inputs]
-    elif hyp is not None and ref is not None and model is None:
+        inputs = [*(artifact.as_input("model", out or Path()) for artifact in opened), *inputs]
+    elif hyp is not None and ref is not None and not models:
         gates = _gates(fail_under, chosen)
         tgt = tgt or uncompressed(ref).suffix.lstrip(".") or "en"
         tokenizer = choose_bleu_tokenizer(tgt, bleu_tokenizer)

@@ -12,7 +12,7 @@ import torch
 from nlpcli.artifacts import Artifact, Input
 from nlpcli.corpus.text import find_text
 from nlpcli.devices import pick_device
-from nlpcli.errors import BadInput
+from nlpcli.errors import BadInput, UsageError
 from nlpcli.evaluation.part import Part
 from nlpcli.evaluation.scores import Group, Score
 from nlpcli.models.base import LanguageModel
@@ -23,7 +23,7 @@ from nlpcli.tokenization.tokenizer import Tokenizer
 
 
 def read_splits(
-    artifact: Artifact, data: str, names: Sequence[str], checkpoint: str, device: str, batch_tokens: int, out: Path
+    artifacts: Sequence[Artifact], data: str, names: Sequence[str], checkpoint: str, device: str, batch_tokens: int, out: Path
 ) -> tuple[list[Part], list[Input]]:
     """Measure a language model on splits of `data`: every token once, each line ended by EOS.
 
@@ -32,7 +32,11 @@ def read_splits(
 
     Raises:
         BadInput: a split is missing or empty.
+        UsageError: there are several models.
     """
+    if len(artifacts) > 1:
+        raise UsageError("language models are measured one at a time", fix="give --model once")
+    [artifact] = artifacts
     model, tokenizer = load_model(artifact, checkpoint)
     assert isinstance(model, LanguageModel)
     model.to(pick_device(device))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Callable, Literal, NamedTuple, Sequence
+from typing import Any, Literal, NamedTuple, Sequence
 
 from nlpcli import console
 from nlpcli.errors import UsageError
@@ -45,22 +46,55 @@ class Group:
         return next(s.value for s in self.scores if s.metric == metric)
 
 
+class Scorer:
+    """Aligned lines, all or some of which sacreBLEU scores (Post 2018); TER's edits, which are slow to find, are found once."""
+
+    def __init__(
+        self,
+        hypotheses: Sequence[str],
+        references: Sequence[str],
+        tokenizer: BleuTokenizer,
+        metrics: Sequence[MetricName] = METRICS,
+    ) -> None:
+        self.hypotheses, self.references, self.tokenizer, self.metrics = hypotheses, references, tokenizer, metrics
+
+    def score(self, rows: Sequence[int] | None = None) -> list[Score]:
+        """Return the scores of some lines; of all if none are given."""
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+
+        rows = range(len(self.references)) if rows is None else rows
+        hypotheses, references = ([lines[i] for i in rows] for lines in (self.hypotheses, self.references))
+        found = []
+        for name in self.metrics:
+            if name == "TER":
+                found.append(self._ter(rows))
+                continue
+            # force: `looks_tokenized` says what it would, once
+            metric: Any = CHRF() if name == "chrF2" else BLEU(tokenize=self.tokenizer, force=True)
+            found.append(Score(name, metric.corpus_score(hypotheses, [references]).score, str(metric.get_signature())))
+        return found
+
+    def _ter(self, rows: Sequence[int]) -> Score:
+        """Return the edits a word of the references, in per cent (Snover et al. 2006, §3); 100 if there are none to count."""
+        counts, signature = self._edits_and_words
+        edits, words = (sum(of) for of in zip(*(counts[i] for i in rows)))
+        return Score("TER", 100 * (edits / words if words else float(edits > 0)), signature)
+
+    @cached_property
+    def _edits_and_words(self) -> tuple[list[tuple[int, float]], str]:
+        from sacrebleu.metrics.ter import TER
+
+        metric = TER()
+        found = [metric.sentence_score(h, [r]) for h, r in zip(self.hypotheses, self.references)]
+        return [(each.num_edits, each.ref_length) for each in found], str(metric.get_signature())
+
+
 def score(
     hypotheses: Sequence[str], references: Sequence[str], tokenizer: BleuTokenizer, metrics: Sequence[MetricName] = METRICS
 ) -> list[Score]:
-    """Score aligned lines with sacreBLEU (Post 2018)."""
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-    from sacrebleu.metrics.ter import TER
-
-    made: dict[str, Callable[[], Any]] = {"chrF2": CHRF, "TER": TER}
-    made["BLEU"] = lambda: BLEU(tokenize=tokenizer, force=True)  # `looks_tokenized` says what it would, once
-    found = []
-    for name in metrics:
-        metric = made[name]()
-        value = metric.corpus_score(list(hypotheses), [list(references)]).score
-        found.append(Score(name, value, str(metric.get_signature())))
-    return found
+    """Return the scores of aligned lines."""
+    return Scorer(hypotheses, references, tokenizer, metrics).score()
 
 
 def choose_bleu_tokenizer(tgt: str, wanted: BleuTokenizer | Literal["auto"] = "auto") -> BleuTokenizer:
@@ -92,23 +126,11 @@ class Scoring(NamedTuple):
     length_of: LengthOf = "reference"
 
 
-def by_length(
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    tokenizer: BleuTokenizer,
-    metrics: Sequence[MetricName] = METRICS,
-    edges: Sequence[int] = (10, 20),
-    sources: Sequence[str] | None = None,
-) -> dict[str, tuple[int, list[Score]]]:
-    """Score lines grouped by their number of words: 1-10, 11-20, 21+ for the edges (10, 20); of the source, if sources are
-    given, else of the reference."""
-    starts, ends = [1, *(e + 1 for e in edges)], [*edges, None]
-    words = [len(line.split()) for line in (references if sources is None else sources)]
-    unit = "words" if sources is None else "source words"
-    groups: dict[str, tuple[int, list[Score]]] = {}
-    for first, last in zip(starts, ends):
-        rows = [i for i, n in enumerate(words) if n >= first and (last is None or n <= last)]
-        if rows:
-            label = f"{first}-{last} {unit}" if last else f"{first}+ {unit}"
-            groups[label] = len(rows), score([hypotheses[i] for i in rows], [references[i] for i in rows], tokenizer, metrics)
-    return groups
+def by_length(lines: Sequence[str], unit: str = "words", edges: Sequence[int] = (10, 20)) -> dict[str, list[int]]:
+    """Group rows by the number of words of their lines: 1-10, 11-20, 21+ for the edges (10, 20); empty groups are left out."""
+    words = [len(line.split()) for line in lines]
+    groups = {}
+    for first, last in zip([1, *(e + 1 for e in edges)], [*edges, None]):
+        label = f"{first}-{last} {unit}" if last else f"{first}+ {unit}"
+        groups[label] = [i for i, n in enumerate(words) if n >= first and (last is None or n <= last)]
+    return {label: rows for label, rows in groups.items() if rows}

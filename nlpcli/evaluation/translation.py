@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Sequence
 
@@ -11,22 +12,24 @@ from nlpcli.corpus.documents import without_separators
 from nlpcli.corpus.names import find_corpus
 from nlpcli.corpus.readers import read_aligned, read_lines
 from nlpcli.corpus.tables import read_pairs
-from nlpcli.decoding.settings import EngineSettings, SearchSettings
+from nlpcli.decoding.issues import MEANINGS, Kind
+from nlpcli.decoding.settings import EngineSettings, SearchSettings, TextSettings
 from nlpcli.errors import BadInput
 from nlpcli.evaluation.part import Part
-from nlpcli.evaluation.scores import LONG, Group, Scoring, by_length, looks_tokenized, score
+from nlpcli.evaluation.scores import LONG, Group, Scorer, Scoring, by_length, looks_tokenized
 
 
 def translate_splits(
-    artifact: Artifact,
+    artifacts: Sequence[Artifact],
     data: str,
     names: Sequence[str],
     search: SearchSettings,
     engine: EngineSettings,
+    text: TextSettings,
     scoring: Scoring,
     out: Path,
 ) -> tuple[list[Part], list[Input]]:
-    """Translate splits of `data` with a model and score them, by domain and by length.
+    """Translate splits of `data` with a model, or several, and score them, by domain and by length.
 
     Raises:
         BadInput: a split is missing or empty.
@@ -34,11 +37,11 @@ def translate_splits(
     from nlpcli.decoding.lines import FILE_WINDOW, windows
     from nlpcli.decoding.load import load_translator
 
-    made = artifact.manifest.config
+    made = artifacts[0].manifest.config
     corpus = find_corpus(data, made["src"], made["tgt"])
     splits = {name: corpus.split(name) for name in names}
     inputs, parts = [], []
-    translator = load_translator([artifact], search, engine)
+    translator = load_translator(artifacts, search, engine, text)
     for name, split in splits.items():
         pairs = list(read_pairs(split.src, split.tgt, corpus.src, corpus.tgt))
         src, ref = [s for s, _ in pairs], [t for _, t in pairs]
@@ -46,10 +49,14 @@ def translate_splits(
             raise BadInput(f"{split.src} is empty", cause=f"the split {name} has no pairs", fix="choose another --split")
         labels = _domains(split.src.parent / f"{name}.domain", len(pairs))
         hyp: list[str] = []
+        issues: Counter[Kind] = Counter()
         with console.Progress(f"translate {name}", len(src), "lines") as progress:
             for found in translator.stream((window, ()) for window in windows(src, FILE_WINDOW)):
                 hyp += [t.best for t in found]
+                issues.update(issue.kind for t in found for issue in t.issues)
                 progress.update(len(hyp))
+        for kind, count in issues.items():
+            console.warn(f"{name}: {count:,} line(s) {MEANINGS[kind]}")
         parts.append(_part(name, src, hyp, ref, labels, scoring))
         inputs += [text_input(path.name, path, out) for path in sorted({split.src, split.tgt})]
     translator.close()
@@ -87,14 +94,14 @@ def _part(
     hyp, ref = ([without_separators(line) for line in x] for x in (hyp, ref))
     if "TER" in metrics and (longest := max(len(line.split()) for line in ref)) > LONG:
         console.warn(f"{name}: TER of lines of up to {longest:,} words takes long; --metric BLEU --metric chrF2 leaves it out")
-    groups = [Group("all", len(ref), score(hyp, ref, tokenizer, metrics))]
-    for domain in dict.fromkeys(domains or []):
-        rows = [i for i, d in enumerate(domains or []) if d == domain]
-        groups.append(Group(domain, len(rows), score([hyp[i] for i in rows], [ref[i] for i in rows], tokenizer, metrics)))
-    sources = [without_separators(line) for line in src or []] if length_of == "source" else None
-    for length, (count, scores) in by_length(hyp, ref, tokenizer, metrics, sources=sources).items():
-        groups.append(Group(length, count, scores))
-    return Part(name, groups, lines)
+    scorer = Scorer(hyp, ref, tokenizer, metrics)
+    rows = {domain: [i for i, d in enumerate(domains or []) if d == domain] for domain in dict.fromkeys(domains or [])}
+    if length_of == "source":
+        rows |= by_length([without_separators(line) for line in src or []], "source words")
+    else:
+        rows |= by_length(ref)
+    groups = [Group(name, len(own), scorer.score(own)) for name, own in rows.items()]
+    return Part(name, [Group("all", len(ref), scorer.score()), *groups], lines)
 
 
 def _domains(path: Path, pairs: int) -> list[str] | None:

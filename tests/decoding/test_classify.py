@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 
 from nlpcli.artifacts import read_artifact
 from nlpcli.decoding.classifier import BLANK, LabelPredictor
+from nlpcli.errors import ArtifactError
 from nlpcli.models.load import load_model
 from nlpcli.tokenization.tokenizer import EOS
 
@@ -50,6 +53,32 @@ def test_predictions_are_those_of_each_text_alone(tiny_classifier: Path, reviews
         assert list(found.probabilities.values()) == pytest.approx(expected, abs=1e-5)
         assert found.label == predictor.labels[expected.index(max(expected))]
         assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_several_models_give_the_mean_of_their_probabilities(tiny_classifier: Path, reviews: list[str]) -> None:
+    one, tokenizer = load_model(read_artifact(tiny_classifier))
+    other: Any = deepcopy(one)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        other.output.weight.normal_()
+    of = partial(LabelPredictor, tokenizer=tokenizer, labels=["0", "1"], max_length=80)
+    alone = [of([model]).predict(reviews) for model in (one, other)]
+    found = of([one, other]).predict(reviews)
+    for mean, *each in zip(found, *alone):
+        expected = {label: sum(p.probabilities[label] for p in each) / 2 for label in ("0", "1")}
+        assert mean.probabilities == pytest.approx(expected, abs=1e-6)
+        assert mean.label == max(expected, key=expected.__getitem__)
+    twice = LabelPredictor.load([tiny_classifier, tiny_classifier], device="cpu").predict(reviews)
+    assert [p.probabilities for p in twice] == [pytest.approx(p.probabilities, abs=1e-6) for p in alone[0]]
+
+
+def test_models_with_other_labels_or_another_tokenizer_do_not_work_together(tiny_classifier: Path) -> None:
+    artifact = read_artifact(tiny_classifier)
+    for name, other, told in (("labels", ["1", "0"], "labels differ"), ("tokenizer_id", "x", "tokenizers differ")):
+        manifest = msgspec.structs.replace(artifact.manifest, config={**artifact.manifest.config, name: other})
+        with pytest.raises(ArtifactError, match="cannot work together") as caught:
+            LabelPredictor.load([artifact, replace(artifact, manifest=manifest)])
+        assert told in caught.value.cause
 
 
 def test_order_and_blanks_are_kept(predictor: LabelPredictor, reviews: list[str]) -> None:

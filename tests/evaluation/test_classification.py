@@ -62,6 +62,15 @@ def test_a_split_is_labelled_and_scored(run_cli: Run, tiny_classifier: Path, tin
     assert report["confusion"]["test"] == confusion
 
 
+def test_several_models_are_scored_as_one(run_cli: Run, tiny_classifier: Path, tiny_labelled: Path) -> None:
+    data = tiny_labelled.with_name("text")
+    common = ["evaluate", "--data", data, "--device", "cpu", "--json", "--model", tiny_classifier]
+    one, two = (msgspec.json.decode(run_cli(*common, *more).out)["data"] for more in ([], ["--model", tiny_classifier]))
+    assert one["confusion"] == two["confusion"]
+    run_cli(*common, "--model", tiny_classifier, "--out", "kept")
+    assert [i.role for i in read_artifact("kept").manifest.inputs].count("model") == 2
+
+
 def test_accuracy_is_a_lower_gate(run_cli: Run, tiny_classifier: Path, tiny_labelled: Path) -> None:
     data = tiny_labelled.with_name("text")
     ran = run_cli("evaluate", "--model", tiny_classifier, "--data", data, "--fail-under", "accuracy=100.1")

@@ -247,7 +247,7 @@ class TestOfAModel:
         with pytest.raises(BadInput, match="has no split valid"):
             evaluate(model=learnt.path, data=corpus(learnt), split=["valid"], device="cpu")
 
-    def test_options_of_the_search_reach_it(self, learnt: Learnt) -> None:
+    def test_options_of_the_search_reach_it(self, learnt: Learnt, capfd: pytest.CaptureFixture[str]) -> None:
         data = corpus(learnt)
         last = evaluate(model=learnt.path, data=data, checkpoint="last", device="cpu")
         assert values(last, "test")["BLEU"] < 50
@@ -255,6 +255,9 @@ class TestOfAModel:
         assert values(wide, "test")["BLEU"] == pytest.approx(100.0)
         config = open_artifact("kept").manifest.config
         assert (config["beam_size"], config["batch_tokens"], config["checkpoint"]) == (3, 30, "best")
+        read_in_parts = evaluate(model=learnt.path, data=data, max_input_tokens=2, device="cpu")
+        assert values(read_in_parts, "test")["BLEU"] < 50
+        assert "test: 8 line(s) were longer than the model reads, and were translated in parts" in capfd.readouterr().err
         by_source = evaluate(model=learnt.path, data=data, length_of="source", device="cpu").splits["test"]
         assert [group.name for group in by_source[1:]] == ["1-10 source words"]
 

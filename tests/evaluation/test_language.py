@@ -75,6 +75,12 @@ def test_words_and_characters_are_counted_with_the_ends_of_lines(tiny_rnn: Path)
     assert group.value("bits per character") == pytest.approx(nats / characters / math.log(2), rel=1e-4)
 
 
+def test_language_models_are_measured_one_at_a_time(run_cli: Run, tiny_lm: Path, tiny_text: Path) -> None:
+    ran = run_cli("evaluate", "--model", tiny_lm, "--model", tiny_lm, "--data", tiny_text.with_name("text"))
+    assert ran.code == 2
+    assert "one at a time" in ran.err
+
+
 def test_perplexity_is_an_upper_gate_and_the_artifact_keeps_it(run_cli: Run, tiny_lm: Path, tiny_text: Path) -> None:
     data = tiny_text.with_name("text")
     common = ["evaluate", "--model", tiny_lm, "--data", data, "--split", "valid", "--split", "test", "--device", "cpu"]

@@ -12,7 +12,16 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 
 from nlpcli.errors import UsageError
 from nlpcli.evaluation import scores
-from nlpcli.evaluation.scores import METRICS, BleuTokenizer, Score, by_length, choose_bleu_tokenizer, looks_tokenized, score
+from nlpcli.evaluation.scores import (
+    METRICS,
+    BleuTokenizer,
+    Score,
+    Scorer,
+    by_length,
+    choose_bleu_tokenizer,
+    looks_tokenized,
+    score,
+)
 
 HYP = ["The cat sat on the mat.", "He goes to school by bus every day", "", "I like apples, pears and plums!", "yes"]
 REF = ["The cat is sitting on the mat.", "He goes to school by bus every day.", "Nothing came out.", "I like plums.", "no"]
@@ -47,7 +56,11 @@ LINE = st.text(alphabet="abc ,.가나", max_size=12)
 @given(st.lists(st.tuples(LINE, LINE), min_size=1, max_size=6), st.sampled_from(["en", "ko"]))
 def test_scores_are_sacrebleus_for_any_lines(pairs: list[tuple[str, str]], tgt: str) -> None:
     hyp, ref = [h for h, _ in pairs], [r for _, r in pairs]
-    assert score(hyp, ref, choose_bleu_tokenizer(tgt)) == direct(hyp, ref, choose_bleu_tokenizer(tgt))
+    scorer = Scorer(hyp, ref, choose_bleu_tokenizer(tgt))
+    assert scorer.score() == direct(hyp, ref, choose_bleu_tokenizer(tgt))
+    assert scorer.score([0]) == direct(hyp[:1], ref[:1], choose_bleu_tokenizer(tgt))
+    if len(hyp) > 1:
+        assert scorer.score(range(1, len(hyp))) == direct(hyp[1:], ref[1:], choose_bleu_tokenizer(tgt))
 
 
 def test_a_perfect_translation_scores_100_and_no_edits() -> None:
@@ -101,32 +114,20 @@ def words(count: int) -> str:
     return " ".join(f"w{i}" for i in range(count))
 
 
-def test_lines_are_grouped_by_the_words_of_their_reference() -> None:
+def test_lines_are_grouped_by_their_words() -> None:
     counts = [1, 10, 11, 20, 21, 60, 5]
-    ref = [words(n) for n in counts]
-    hyp = [words(99 - n) for n in counts]  # its own length does not matter
-    groups = by_length(hyp, ref, "13a")
-    assert {name: lines for name, (lines, _) in groups.items()} == {"1-10 words": 3, "11-20 words": 2, "21+ words": 2}
+    groups = by_length([words(n) for n in counts])
+    assert groups == {"1-10 words": [0, 1, 6], "11-20 words": [2, 3], "21+ words": [4, 5]}
     assert list(groups) == ["1-10 words", "11-20 words", "21+ words"]
-    rows = [i for i, n in enumerate(counts) if n <= 10]
-    assert groups["1-10 words"][1] == direct([hyp[i] for i in rows], [ref[i] for i in rows], "13a")
-
-
-def test_lines_are_grouped_by_the_words_of_their_source_if_sources_are_given() -> None:
-    ref = [words(n) for n in (30, 2, 30)]
-    groups = by_length(ref, ref, "13a", sources=[words(n) for n in (3, 15, 4)])
-    assert {name: lines for name, (lines, _) in groups.items()} == {"1-10 source words": 2, "11-20 source words": 1}
 
 
 def test_edges_can_be_chosen_and_empty_groups_are_left_out() -> None:
-    ref = [words(n) for n in (2, 3, 9)]
-    groups = by_length(ref, ref, "13a", edges=(2, 4, 8))
-    assert {name: lines for name, (lines, _) in groups.items()} == {"1-2 words": 1, "3-4 words": 1, "9+ words": 1}
+    groups = by_length([words(n) for n in (2, 3, 9)], "signs", edges=(2, 4, 8))
+    assert groups == {"1-2 signs": [0], "3-4 signs": [1], "9+ signs": [2]}
 
 
 def test_lines_without_a_word_are_in_no_group() -> None:
-    groups = by_length(["a b", "x"], ["a b", " "], "13a")
-    assert {name: lines for name, (lines, _) in groups.items()} == {"1-10 words": 1}
+    assert by_length(["a b", " "]) == {"1-10 words": [0]}
 
 
 @pytest.mark.parametrize(("ends", "expected"), [(" .", True), (".", False)])
