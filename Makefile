@@ -6,6 +6,7 @@
 # make bench-translate MODELS='--model 4+4=folder …' KO=text EN=translations PEERS='--peer eole=venv …'   translation speed beside other tools
 
 PYTHON ?= python3
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, 3 * os.cpu_count() // 2))')# of tests, some of which wait for others
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -18,10 +19,10 @@ demo: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -f pipelines/ko-en.mk show
 
 test: $(VENV)/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 test-all: $(VENV)/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup -m ''
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m ''
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
