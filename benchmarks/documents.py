@@ -15,14 +15,11 @@ from nlpcli.evaluation.evaluate import evaluate
 OUT = Path(__file__).parent / "results" / "documents.json"
 
 
-def row(work: Path, name: str, model: str) -> dict[str, Any]:
-    """Return the scores of what a model wrote, on whole documents, and how it was trained."""
-    ref = work / "test-whole" / "test.en"
-    scores = evaluate(hyp=work / f"{name}-whole" / "test.en", ref=ref, metrics=("BLEU", "chrF2")).splits["lines"][0]
+def row(work: Path, model: str, hyp: Path, told: Path | None = None) -> dict[str, Any]:
+    """Return the scores of what a model wrote, on whole documents, what was told of its lines, and how it was trained."""
+    scores = evaluate(hyp=hyp, ref=work / "test-whole" / "test.en", metrics=("BLEU", "chrF2")).splits["lines"][0]
     made = json.loads((work / model / "manifest.json").read_text("utf-8"))
-    issues = [
-        json.loads(line)["issue"] for line in (work / f"{name}-translated" / "issues.jsonl").read_text("utf-8").splitlines()
-    ]
+    issues = [json.loads(line)["issue"] for line in told.read_text("utf-8").splitlines()] if told else []
     metrics = made["metrics"]
     return {
         "documents": scores.lines,
@@ -41,7 +38,12 @@ def main() -> None:
         raise SystemExit(__doc__)
     work = Path(sys.argv[1])
     names = [path.name.removesuffix("-translated") for path in sorted(work.glob("*-translated"))]
-    results = {name: row(work, name, name.removesuffix("-512")) for name in names}
+    results = {
+        name: row(work, name.removesuffix("-512"), work / f"{name}-whole/test.en", work / f"{name}-translated/issues.jsonl")
+        for name in names
+    }
+    if (work / "one-row").is_dir():
+        results["documents, each in one row"] = row(work, "documents", work / "one-row" / "test.hyp")
     OUT.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", "utf-8")
     print("| | passes | BLEU | chrF2 |\n|---|---:|---:|---:|")
     for name, found in results.items():

@@ -7,6 +7,7 @@
 #
 # A model that knows single segments goes on with documents, in rows of many sizes, and for as long with segments. All three
 # translate the test documents, the second in rows of so many sentences as ROW tokens hold, and are scored on whole documents.
+# `one-row` scores the model of documents on each document as a single row, however long.
 
 NLPCLI  ?= nlpcli
 DATA    ?= chapters-ko-en
@@ -17,6 +18,7 @@ WINDOW  ?= 128
 LENGTH  ?= 2048
 ROW     ?= 96
 MINUTES ?= 20
+LONGEST ?= 32768
 BEAM    ?= 1
 SRC     ?= ko
 TGT     ?= en
@@ -28,7 +30,7 @@ WHOLE  := --document-chars 1000000000 --src $(SRC) --tgt $(TGT)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all compare
+.PHONY: all compare one-row
 all: compare
 
 # Documents stay whole, so that no model is trained on a part of one that another is validated on.
@@ -69,6 +71,11 @@ $(WORK)/%-whole/manifest.json: $(WORK)/%-translated/test.jsonl
 
 $(WORK)/test-whole/manifest.json: $(WORK)/split/manifest.json
 	$(NLPCLI) data prepare --data $(<D) $(WHOLE) --out $(@D) --force
+
+$(WORK)/one-row/manifest.json: $(WORK)/documents/manifest.json $(WORK)/test-whole/manifest.json
+	$(NLPCLI) evaluate --model $(<D) --data $(WORK)/test-whole --max-input-tokens $(LONGEST) $(SCORING) --out $(@D) --force
+
+one-row: $(WORK)/one-row/manifest.json
 
 compare: $(WORK)/test-whole/manifest.json $(MODELS:%=$(WORK)/%-whole/manifest.json)
 	@for model in $(MODELS); do echo "$$model:"; \

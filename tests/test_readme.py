@@ -189,6 +189,8 @@ def test_documents_are_translated_whole_and_scored_beside_segments(workplace: Pa
     for model in ("segments", "documents"):
         translated = (workplace / f"read/{model}-translated/test.jsonl").read_text("utf-8").splitlines()
         assert [len(json.loads(line)["en"]) for line in translated] == [3, 3, 3, 3]
+    in_one = make(workplace, ready, "documents.mk", "one-row", *options)
+    assert [line.split()[:2] for line in in_one if line.startswith("all ")] == [["all", "4"]]
     again = make(workplace, ready, "documents.mk", "-n", *options)
     assert not any(word in line for line in again for word in ("nlpcli train", "nlpcli data", "--model"))
 
