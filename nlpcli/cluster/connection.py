@@ -159,7 +159,8 @@ def _knock(host: str, port: int) -> None:
 
 def _first_line(e: BaseException) -> str:
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-    return f"{type(e).__name__}: {lines[0]}" if lines else type(e).__name__
+    said = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    return f"{type(e).__name__}: {said}" if said else type(e).__name__
 
 
 def _short_folder() -> Path:

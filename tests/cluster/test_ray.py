@@ -97,6 +97,7 @@ def nodes() -> Iterator[Any]:
     """A cluster of two nodes with a processor each, the first of them with a port for clients."""
     pytest.importorskip("ray")
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "300"  # a busy machine may need longer than Ray's 30
     from ray._common.utils import get_default_ray_temp_dir
     from ray.cluster_utils import Cluster
 
