@@ -35,6 +35,14 @@ COMMAND = "nlpcli evaluate"
 
 Using = tuple[Sequence[Artifact], str, Sequence[str], str, str]  # models on splits of data: with which weights, on which device
 
+_SCORES, _MODEL = {"--metric", "--bleu-tokenizer", "--length-of"}, {"--split", "--batch-tokens", "--checkpoint", "--device"}
+USES = {  # options beyond those that say what to score, by what is scored
+    "translations in files": {"--src", "--tgt", *_SCORES},
+    "a model for translation": {"--beam-size", "--length-penalty", "--max-input-tokens", "--engine", *_SCORES, *_MODEL},
+    "a model for lm": _MODEL,
+    "a model for classify": {"--text-column", "--label-column", "--encoding", *_MODEL},
+}
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -102,54 +110,71 @@ def evaluate(
     """
     if out is not None and out.exists() and not force:
         raise OutputExists(f"{out} already exists", fix="choose another --out, or add --force to replace it")
-    searching: dict[str, Any] = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
-    searching |= {"max_input_tokens": max_input_tokens} if max_input_tokens else {}
-    search = checked(SearchSettings, {"beam_size": beam_size, "length_penalty": length_penalty})
-    chosen = _chosen(metrics)
-    config: dict[str, Any]
     models = [model] if isinstance(model, (str, Path)) else model
-    if models and data is not None and hyp is None and ref is None:
-        opened = [artifacts.open_artifact(path, "model") for path in models]
-        task, tgt = opened[0].manifest.config.get("task", "translation"), opened[0].manifest.config.get("tgt")
-        config = {"task": task, "tgt": tgt, "checkpoint": checkpoint, **searching}
-        gates = _gates(fail_under, chosen if task == "translation" else OF_TASK[task])
-        columns = (text_column, label_column, encoding or "utf-8")
-        using = (opened, data, split, WEIGHTS[checkpoint], device)
-        if task == "translation":
-            config["bleu_tokenizer"] = tokenizer = choose_bleu_tokenizer(tgt or "", bleu_tokenizer)
-            config["length_of"] = length_of
-            computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
-            scoring = Scoring(tokenizer, chosen, length_of)
-            text = checked(TextSettings, {"max_input_tokens": max_input_tokens})
-            parts, inputs = translate_splits(opened, data, split, search, computing, text, scoring, out or Path())
-        else:
-            for_translation = {
-                "--metric": metrics,
-                "--bleu-tokenizer": bleu_tokenizer != "auto",
-                "--length-of": length_of != "reference",
-                "--max-input-tokens": max_input_tokens,
-            }
-            if idle := [flag for flag, given in for_translation.items() if given]:
-                raise UsageError(f"{idle[0]} has no effect on a model for {task}", fix="leave it out")
-            parts, inputs = _of_model(task, using, batch_tokens, columns, out or Path())
-        inputs = [*(artifact.as_input("model", out or Path()) for artifact in opened), *inputs]
-    elif hyp is not None and ref is not None and not models:
-        gates = _gates(fail_under, chosen)
-        tgt = tgt or uncompressed(ref).suffix.lstrip(".") or "en"
-        tokenizer = choose_bleu_tokenizer(tgt, bleu_tokenizer)
+    way = [bool(models), data is not None, hyp is not None, ref is not None]
+    if way not in ([True, True, False, False], [False, False, True, True]):
+        raise UsageError("give --model and --data, or --hyp and --ref", fix="nlpcli evaluate --help shows an example of each")
+    opened = [artifacts.open_artifact(path, "model") for path in models]
+    made = opened[0].manifest.config if opened else {}
+    task: Task = made.get("task", "translation")
+    given = {
+        "--src": src_file,
+        "--tgt": tgt,
+        "--metric": metrics,
+        "--bleu-tokenizer": bleu_tokenizer != "auto",
+        "--length-of": length_of != "reference",
+        "--text-column": text_column,
+        "--label-column": label_column,
+        "--encoding": encoding,
+        "--split": list(split) != ["test"],
+        "--beam-size": beam_size != 1,
+        "--length-penalty": length_penalty != 1.0,
+        "--max-input-tokens": max_input_tokens,
+        "--engine": engine != "torch",
+        "--batch-tokens": batch_tokens != 8192,
+        "--checkpoint": checkpoint != "best",
+        "--device": device != "auto",
+    }
+    _refuse_idle(f"a model for {task}" if opened else "translations in files", [flag for flag, value in given.items() if value])
+    chosen = _chosen(metrics)
+    gates = _gates(fail_under, chosen if task == "translation" else OF_TASK[task])
+    config: dict[str, Any] = {"task": task}
+    if opened:
+        config |= {"checkpoint": checkpoint, "batch_tokens": batch_tokens}
+    if task == "translation":
+        tgt = made.get("tgt") or tgt or (uncompressed(ref).suffix.lstrip(".") if ref else "") or "en"
+        scoring = Scoring(choose_bleu_tokenizer(tgt, bleu_tokenizer), chosen, length_of)
+        config |= {"tgt": tgt, "bleu_tokenizer": scoring.tokenizer, "length_of": length_of}
+    folder = out or Path()
+    if data is None:
+        assert hyp is not None
+        assert ref is not None
         if length_of == "source" and src_file is None:
             raise UsageError("--length-of source needs the sources", fix="add --src FILE")
-        parts = [score_files(hyp, ref, src_file, Scoring(tokenizer, chosen, length_of))]
+        parts = [score_files(hyp, ref, src_file, scoring)]
         roles = (("hyp", hyp), ("ref", ref), ("src", src_file))
-        inputs = [text_input(role, path, out or Path()) for role, path in roles if path]
-        config = {"task": "translation", "tgt": tgt, "bleu_tokenizer": tokenizer, "length_of": length_of}
+        inputs = [text_input(role, path, folder) for role, path in roles if path]
+    elif task == "translation":
+        searching = {"beam_size": beam_size, "length_penalty": length_penalty}
+        search = checked(SearchSettings, searching)
+        text = checked(TextSettings, {"max_input_tokens": max_input_tokens})
+        config |= searching | ({"max_input_tokens": max_input_tokens} if max_input_tokens else {})
+        computing = EngineSettings(engine=engine, batch_tokens=batch_tokens, checkpoint=checkpoint, device=device)
+        parts, inputs = translate_splits(opened, data, split, search, computing, text, scoring, folder)
     else:
-        raise UsageError("give --model and --data, or --hyp and --ref", fix="nlpcli evaluate --help shows an example of each")
+        columns = (text_column, label_column, encoding or "utf-8")
+        parts, inputs = _of_model(task, (opened, data, split, WEIGHTS[checkpoint], device), batch_tokens, columns, folder)
+    inputs = [*(artifact.as_input("model", folder) for artifact in opened), *inputs]
     kept = _keep(out, parts, config, config_source, inputs, force) if out else None
     path, id = (kept.path, kept.id) if kept else (None, None)
     splits = {part.name: part.groups for part in parts}
     confusion = {part.name: part.confusion for part in parts if part.confusion}
     return Evaluated(path, id, splits, confusion, _failed(gates, splits))
+
+
+def _refuse_idle(what: str, given: Sequence[str]) -> None:
+    if idle := [flag for flag in given if flag not in USES[what]]:
+        raise UsageError(f"no effect on {what}: {', '.join(idle)}", fix=f"leave out {' '.join(idle)}")
 
 
 def _of_model(

@@ -206,6 +206,12 @@ class TestOfWhatIsGiven:
         with pytest.raises(UsageError, match="--model and --data, or --hyp and --ref"):
             evaluate(**given)
 
+    def test_options_without_effect_are_refused_all_at_once(self, learnt: Learnt) -> None:
+        with pytest.raises(UsageError, match="translations in files: --beam-size, --device"):
+            evaluate(**files(), beam_size=5, device="cpu")
+        with pytest.raises(UsageError, match="a model for translation: --src, --tgt, --encoding"):
+            evaluate(model=learnt.path, data="not-read", tgt="en", src_file=Path("not-read"), encoding="latin-1")
+
 
 class TestOfAModel:
     def test_a_split_is_translated_and_scored(self, learnt: Learnt) -> None:
