@@ -209,11 +209,12 @@ class Bench:
         bare = BARE if architecture == "transformer" else {k: BARE[k] for k in ("dropout", "label_smoothing")}
         names = [name for name in FEATURES if architecture == "transformer" or "residuals" not in name]
         wanted = {name: {k: v for k, v in FEATURES[name].items() if k in bare or k not in BARE} for name in names}
-        table = self.rounds({name: {**job, "settings": {**bare, **own}} for name, own in wanted.items()})
-        time = "milliseconds_a_step"
-        for row in table.values():
-            if time in row and time in table["none"]:
-                row["cost_percent"] = round(100 * (row[time] / table["none"][time] - 1), 1)
+        steps = self.own({**job, "mode": "features", "settings": bare, "features": wanted})
+        table = {name: {"milliseconds_a_step": round(1000 * statistics.median(found), 1)} for name, found in steps.items()}
+        for name, found in steps.items():
+            costs = [100 * (own / none - 1) for own, none in zip(found, steps["none"])]
+            table[name] |= {"cost_percent": round(statistics.median(costs), 1)}
+            table[name] |= {"quartiles": [round(costs, 1) for costs in statistics.quantiles(costs, n=4)[::2]]}
         at_first = {**job, "mode": "evaluation", "warmup": EVAL_EVERY - self.arguments.steps}
         found = [self.own(at_first) for _ in range(self.arguments.repeat)]
         seconds = {name: statistics.median(run[name] for run in found) for name in found[0]}

@@ -133,6 +133,21 @@ def evaluation(job: dict[str, Any]) -> dict[str, Any]:
     return {**found, "step": (steps[-1] - steps[job["warmup"] - 1]) / job["steps"]}
 
 
+def features(job: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the seconds of each step by feature: their trainers take turns, a step each, so all meet the same machine."""
+    from nlpcli.training.loop import Step
+
+    wanted = {name: {**job, "settings": {**job["settings"], **own}} for name, own in job["features"].items()}
+    steps = {name: (e for e in make_trainer(each)[0].run() if isinstance(e, Step)) for name, each in wanted.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(job["warmup"] + job["steps"]):
+        for name in steps if turn % 2 else reversed(steps):
+            started = time.perf_counter()
+            next(steps[name])
+            seconds[name].append(time.perf_counter() - started)
+    return {name: found[job["warmup"] :] for name, found in seconds.items()}
+
+
 def loss_after(job: dict[str, Any]) -> dict[str, Any]:
     """Train on the first batches of nlpcli's order; return the losses on held-out batches, in nats a token."""
     trainer, resolved = make_trainer(job)
@@ -234,7 +249,8 @@ def main() -> None:
         print(json.dumps(profile_training(job, make_trainer)))
         return
     if job["mode"] != "speed":
-        print(json.dumps({"prepare": prepare, "loss": loss_after, "evaluation": evaluation}[job["mode"]](job)))
+        modes = {"prepare": prepare, "loss": loss_after, "features": features, "evaluation": evaluation}
+        print(json.dumps(modes[job["mode"]](job)))
         return
     clock = Clock(job["warmup"], job["steps"])
     with contextlib.suppress(Done):
