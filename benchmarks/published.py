@@ -25,6 +25,7 @@ ROWS: tuple[tuple[str, str, str, str, str, float], ...] = (  # name, scores, spl
     ("nsmc cnn", "nsmc-cnn-scores", "test", "accuracy", "TextCNN", 85.84),
     ("nsmc transformer", "nsmc-transformer-scores", "test", "accuracy", "self-attentive network", 86.37),
     ("nsmc, the best", "nsmc-rnn-best-scores", "test", "accuracy", "self-attentive network", 86.37),
+    ("nsmc, the six together", "nsmc-together-scores", "test", "accuracy", "self-attentive network", 86.37),
     ("mr cnn, ten folds", "mr/fold-*/cnn-word-scores", "test", "accuracy", "Kim 2014, CNN-rand", 76.1),
     ("ko-en seq2seq", "ko-en/seq2seq-ladder", "test", "BLEU", "", 0.0),
     ("ko-en attention", "ko-en/attention-ladder", "test", "BLEU", "", 0.0),
@@ -45,7 +46,8 @@ def row(work: Path, name: str, pattern: str, split: str, metric: str, source: st
         import math
 
         values, metric = [math.log(value) for value in values], "nats"
-    model = json.loads((found[0].parent / manifests[0]["inputs"][0]["path"] / "manifest.json").read_text("utf-8"))
+    paths = [found[0].parent / made["path"] for made in manifests[0]["inputs"] if made["role"] == "model"]
+    models = [json.loads((path / "manifest.json").read_text("utf-8")) for path in paths]
     groups = {group["name"]: round(group["scores"][0]["value"], 2) for group in tables[0][split][1:]} if "ko-en" in name else {}
     return {
         "split": split,
@@ -55,10 +57,10 @@ def row(work: Path, name: str, pattern: str, split: str, metric: str, source: st
         **({"published": published, "by": source} if published else {}),
         **({"by group": groups} if groups else {}),
         "signature": next((s["signature"] for s in tables[0][split][0]["scores"] if s["metric"] == metric), ""),
-        "parameters": model["metrics"]["parameters"],
-        "steps": model["metrics"]["steps"],
-        "minutes": round(model["run"]["seconds"] / 60, 1),
-        "seed": model["seed"],
+        "parameters": sum(model["metrics"]["parameters"] for model in models),
+        "steps": sum(model["metrics"]["steps"] for model in models),
+        "minutes": round(sum(model["run"]["seconds"] for model in models) / 60, 1),
+        "seed": models[0]["seed"],
     }
 
 

@@ -121,7 +121,11 @@ $(NSMC_MODELS:%=$(WORK)/nsmc-%/manifest.json): $(WORK)/nsmc-%/manifest.json: $(W
 	$(NLPCLI) train $(firstword $(subst -, ,$*)) --data $(<D) --config $(SETTINGS)/nsmc.toml $(OPTIONS) --out $(@D) --resume auto
 
 $(WORK)/nsmc-%-scores/manifest.json: OF = nsmc-data
-nsmc: $(NSMC_MODELS:%=$(WORK)/nsmc-%-scores/manifest.json)
+# All of them together: the mean of their probabilities.
+$(WORK)/nsmc-together-scores/manifest.json: $(NSMC_MODELS:%=$(WORK)/nsmc-%/manifest.json)
+	$(NLPCLI) evaluate $(^:%/manifest.json=--model %) --data $(WORK)/nsmc-data --out $(@D) --force
+
+nsmc: $(NSMC_MODELS:%=$(WORK)/nsmc-%-scores/manifest.json) $(WORK)/nsmc-together-scores/manifest.json
 
 mr:
 	$(PIPELINE)sentiment.mk folds DATA=$(SETS)/movie-reviews-en ENCODING=latin-1 FOLDS=10 KIND=word MINUTES=1000 \
