@@ -50,13 +50,13 @@ $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
+$(VENV)/installed-test: $(SOURCES) | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[test]'
-	@touch $@
+	@touch $(VENV)/installed $@
 
-$(VENV)/installed-dev: $(VENV)/installed-test
+$(VENV)/installed-dev: $(SOURCES) | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
-	@touch $@
+	@touch $(VENV)/installed $(VENV)/installed-test $@
 
 clean:
 	rm -rf work build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
