@@ -214,7 +214,7 @@ class Bench:
         for name, found in steps.items():
             costs = [100 * (own / none - 1) for own, none in zip(found, steps["none"])]
             table[name] |= {"cost_percent": round(statistics.median(costs), 1)}
-            table[name] |= {"quartiles": [round(costs, 1) for costs in statistics.quantiles(costs, n=4)[::2]]}
+            table[name] |= {"quartiles": [round(cost, 1) for cost in statistics.quantiles(costs, n=4)[::2]]}
         at_first = {**job, "mode": "evaluation", "warmup": EVAL_EVERY - self.arguments.steps}
         found = [self.own(at_first) for _ in range(self.arguments.repeat)]
         seconds = {name: statistics.median(run[name] for run in found) for name in found[0]}
