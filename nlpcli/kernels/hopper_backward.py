@@ -16,15 +16,14 @@ from triton.experimental.gluon.language.nvidia.hopper import fence_async_shared,
 
 from nlpcli.kernels import hopper_forward
 from nlpcli.kernels.hopper_device import GROUPS, Blocks
-from nlpcli.kernels.hopper_forward import REGISTERS, barrier, described
-from nlpcli.kernels.hopper_gradients import ROWS, STATISTIC, Place, Queue, Slopes, Still, bring, differentiate
+from nlpcli.kernels.hopper_forward import FEW, MANY, REGISTERS, barrier, described
+from nlpcli.kernels.hopper_gradients import ROWS, STATISTIC, Facts, Place, Queue, Slopes, Still, bring, differentiate
 from nlpcli.kernels.problem import Options, Shape
 from nlpcli.kernels.triton_backward import prepare
-from nlpcli.kernels.triton_device import band, extent, find, head_of
+from nlpcli.kernels.triton_device import band, extent, find
 from nlpcli.kernels.triton_launch import Tiles, launch, plan, view
 
 TILES = {64: Tiles(128, 128, 4, 2), 128: Tiles(64, 128, 4, 2)}  # by head size; the warps are those of a group
-FEW, MANY = gl.constexpr(24), gl.constexpr(240)  # registers, as in the forward pass; the copying warp clears nothing here
 
 
 def fault(q: Tensor, k: Tensor, v: Tensor, shape: Shape, options: Options) -> str:
@@ -94,15 +93,16 @@ def _hopper_backward(
     blocks = Blocks(begin, left, full_start, full_stop, masked, masked + (full_stop - full_start) // BLOCK_Q)
 
     packed: gl.constexpr = shape.q_offsets is not None
+    batch = 0 if packed else b
     q_ragged: gl.constexpr = shape.q_offsets is not None or shape.q_lengths is not None
     k_ragged: gl.constexpr = shape.k_offsets is not None or shape.k_lengths is not None
-    place = Place(b, g, first, start, n_k, stop, q_first, n_q, q_size, shift)
-    # Worked out here, as registers are few there.
-    dk_at = head_of(dk, b, first, g) + gl.cast(start, gl.int64) * dk.row
-    dv_at = head_of(dv, b, first, g) + gl.cast(start, gl.int64) * dv.row
-    still = Still(buffers(k, 2 * GROUPS), barrier())
+    place = Place(b, g, first, start, q_first, n_q, q_size, shift)
+    # The gradients of keys and values lie alike.
+    row = gl.cast(b, gl.int64) * dk.batch + gl.cast(g, gl.int64) * dk.head + (first + start) * dk.row
+    still = Still(buffers(k, 2 * GROUPS), barrier(), noted(row, gl.int64), noted(stop - start, gl.int32))
     queue = Queue(
         buffers(q, 2 * STAGES), statistic(STAGES, BLOCK_Q), statistic(STAGES, BLOCK_Q),
+        Facts(notes(STAGES), notes(STAGES), notes(STAGES), notes(STAGES), notes(STAGES), notes(STAGES)),
         barriers(STAGES, 2), barriers(STAGES, GROUPS), numbers(BLOCK_Q), barriers(1, GROUPS).index(0),
     )  # fmt: skip
     slopes = Slopes(
@@ -119,18 +119,18 @@ def _hopper_backward(
             (
                 differentiate,
                 (
-                    0, still, queue, slopes, blocks, place, mods, dq, dk_at, dk.row, dv_at, dv.row, packed, q_ragged, k_ragged,
-                    GROUP, D, BLOCK_Q, STAGES,
+                    0, blocks.count * GROUP, still, queue, slopes, batch, n_k - start, mods, dq, dk, dv, q_ragged, k_ragged, D,
+                    BLOCK_Q, STAGES,
                 ),
             ),
             (
                 differentiate,
                 (
-                    1, still, queue, slopes, blocks, place, mods, dq, dk_at, dk.row, dv_at, dv.row, packed, q_ragged, k_ragged,
-                    GROUP, D, BLOCK_Q, STAGES,
+                    1, blocks.count * GROUP, still, queue, slopes, batch, n_k - start, mods, dq, dk, dv, q_ragged, k_ragged, D,
+                    BLOCK_Q, STAGES,
                 ),
             ),
-            (bring, (q, dout, k, v, top, delta, still, queue, blocks, place, mods, packed, GROUP, BLOCK_Q, STAGES)),
+            (bring, (q, dout, k, v, top, delta, still, queue, blocks, batch, place, mods, packed, GROUP, BLOCK_Q, STAGES)),
         ],
         [4, 1],
         [MANY, FEW],
@@ -147,6 +147,20 @@ def buffers(x, COUNT: gl.constexpr):
 def statistic(STAGES: gl.constexpr, BLOCK_Q: gl.constexpr):
     """Return buffers for a number of each query."""
     return gl.allocate_shared_memory(gl.float32, [STAGES, BLOCK_Q], STATISTIC)
+
+
+@gluon.jit
+def notes(COUNT: gl.constexpr):
+    """Return buffers for whole numbers."""
+    return gl.allocate_shared_memory(gl.int32, [COUNT, 1], STATISTIC)
+
+
+@gluon.jit
+def noted(number, TYPE: gl.constexpr):
+    """Return a number in shared memory."""
+    made = gl.allocate_shared_memory(TYPE, [1], STATISTIC)
+    made.store(gl.full([1], number, TYPE, gl.BlockedLayout([1], [32], [4], [0])))
+    return made
 
 
 @gluon.jit

@@ -70,6 +70,21 @@ class Wanted(NamedTuple):
 
 
 @gluon.jit
+def anew(number):
+    """Return a number, for all the compiler knows another one: it would keep all that is made of it in registers throughout."""
+    return gl.inline_asm_elementwise("mov.b32 $0, $1;", "=r,r", [gl.to_tensor(number)], gl.int32, is_pure=False, pack=1)
+
+
+@gluon.jit
+def hold(passed):
+    """Keep what comes before in front of what comes after, by a wait for a barrier that is passed once and was long ago.
+
+    The assembler does not put arithmetic off until after such a wait.
+    """
+    mbarrier.wait(passed, 0)
+
+
+@gluon.jit
 def block_start(blocks, number, BLOCK_K: gl.constexpr):
     """Return the first key of a block."""
     return gl.where(
@@ -150,7 +165,7 @@ def compute(
     scored: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_K, 16])
     summed: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, D, 16])
     start = rows.start + half * ROWS
-    p = start + shift + gl.arange(0, ROWS, gl.SliceLayout(1, scored))
+    p = start + anew(shift) + gl.arange(0, ROWS, gl.SliceLayout(1, scored))
     acc = gl.zeros([ROWS, D], gl.float32, summed)
     total = gl.zeros([ROWS], gl.float32, gl.SliceLayout(1, scored))
     top = gl.full([ROWS], LOWEST, gl.float32, gl.SliceLayout(1, scored))

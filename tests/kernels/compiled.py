@@ -1,10 +1,10 @@
 """Compile the kernels of attention for an architecture without a GPU: `python compiled.py ARCH HEAD_SIZE…`, or, for those of
-the Hopper tier, `python compiled.py hopper VARIANT…` with variants such as 64-causal-packed.
+the Hopper tier, `python compiled.py hopper VARIANT…` with variants such as 64-causal-packed-2, of two query heads a key head.
 
 The functions that a model calls are called, on a driver that stops short of a launch. Prints JSON, an object for each kernel:
 its name, head size, registers of a thread, bytes of its stack (spilled registers lie there), bytes of shared memory, the
-instructions in it for tensor cores and for copies of tiles, and how many exponentials at least stand between the waits for one
-product and for the next: those are computed while the tensor cores work.
+instructions in it for tensor cores and for copies of tiles, how many products each wait leaves unfinished, and how many
+exponentials at least stand between the wait for one product and for the next: those are computed while the tensor cores work.
 """
 
 from __future__ import annotations
@@ -73,19 +73,19 @@ def call(head_size: int) -> int:
 
 
 def call_hopper(variant: str) -> int:
-    """Call the Hopper kernels in bf16 on a problem like 64-causal-packed or, without lengths, 128-corner-whole; return its head
-    size."""
-    size, sight, layout = variant.split("-")
-    x = torch.zeros(256, 4, int(size), dtype=torch.bfloat16)
+    """Call the Hopper kernels in bf16 on a problem like 64-causal-packed-2 or, without lengths, 128-corner-whole-1; return its
+    head size."""
+    size, sight, layout, members = variant.split("-")
+    q, k = (torch.zeros(256, heads, int(size), dtype=torch.bfloat16) for heads in (4, 4 // int(members)))
     offsets, lengths = torch.tensor([0, 256]), torch.tensor([256], dtype=torch.int32)
     options = Options(default_scale(int(size)), causal=sight in ("causal", "corner"), bottom_right=sight == "corner")
     options = options._replace(window={"window": 100, "corner": 1}.get(sight))
     if layout == "packed":
         shape = Shape(q_offsets=offsets, k_offsets=offsets)
     else:
-        x, shape = x[None], Shape() if layout == "whole" else Shape(lengths, lengths)
-    out, lse = hopper_forward.forward(x, x, x, shape, options)
-    hopper_backward.backward(x, None, x, x, x, out, lse, shape, options)
+        q, k, shape = q[None], k[None], Shape() if layout == "whole" else Shape(lengths, lengths)
+    out, lse = hopper_forward.forward(q, k, k, shape, options)
+    hopper_backward.backward(q, None, q, k, k, out, lse, shape, options)
     return int(size)
 
 
@@ -110,6 +110,7 @@ def described(name: str, cubin: bytes, shared: int, head_size: int) -> dict[str,
         "stack": stack + local,
         "shared": shared,
         "instructions": instructions,
+        "waits": [int(number) for number in re.findall(r"DEPBAR\.LE gsb0, 0x(\d+)", code)],
         "hidden_exponentials": min((part.count("MUFU.EX2") for part in between), default=0),
     }
 

@@ -167,15 +167,17 @@ def test_what_is_left_to_the_other_kernel(options: dict[str, Any], expected: str
 # As for the forward pass: each of these kernels has a fault.
 
 DEVICE, KERNELS = "hopper_gradients", "hopper_backward"
-GIVEN, TAKEN = "mbarrier.arrive(queue.free.index(slot), count=1)", "    sum_v, sum_k, _, _ ="
+GIVEN, TAKEN = "    mbarrier.arrive(queue.free.index(slot), count=1)\n", "    sum_v, sum_k, _, _ ="
+READ = "    row, head, real = read(facts.row.index(slot)), read(facts.head.index(slot)), read(facts.real.index(slot))\n"
 CLEAR, NOTED = "clear(flat(still.tiles.index", "mbarrier.arrive(queue.cleared"
 FEW_FAULTS: list[tuple[str, str, str, str]] = [  # name, file, what stands there, what stands there instead
     ("queries are overwritten", DEVICE, "mbarrier.wait(queue.free.index(slot), number // STAGES & 1 ^ 1)", "pass"),
     ("queries are not waited for", DEVICE, "mbarrier.wait(queue.full.index(slot), number // STAGES & 1)", "pass"),
     ("slopes are not waited for", DEVICE, "mbarrier.wait(slopes.full, number & 1)", "pass"),
     ("slopes are not fenced", DEVICE, ".store(ds)\n    fence_async_shared()", ".store(ds)"),
-    ("queries are given back too soon", DEVICE, TAKEN, f"    {GIVEN}\n{TAKEN}"),
-    ("padding of queries is not cleared", DEVICE, "        clear(queries, ", "        0 and clear(queries, "),
+    ("facts are read too late", DEVICE, f"{READ}{GIVEN}", f"{GIVEN}{READ}"),
+    ("queries are given back too soon", DEVICE, TAKEN, f"{GIVEN}{TAKEN}"),
+    ("padding of queries is not cleared", DEVICE, "            clear(queries, ", "            0 and clear(queries, "),
     ("padding of values is not cleared", DEVICE, f"{CLEAR}(GROUPS + half)), real", "0 and clear(None, real"),
     ("what is added is overwritten", DEVICE, "    tma.store_wait(0)  # the", "    pass  # the"),
 ]  # fmt: skip
@@ -183,16 +185,16 @@ OTHER_FAULTS: list[tuple[str, str, str, str]] = [
     ("keys are not waited for", DEVICE, "mbarrier.wait(still.full, 0)", "pass"),
     ("there is one buffer of slopes", DEVICE, "pair = number % 2 * GROUPS", "pair = 0"),
     ("what is added is not fenced", DEVICE, ".store(part)\n    fence_async_shared()", ".store(part)"),
-    ("what is added does not leave", DEVICE, "    tma.store_wait(0)\n    store", "    store"),
-    ("padding of gradients is not cleared", DEVICE, "        clear(douts, ", "        0 and clear(douts, "),
+    ("what is added does not leave", DEVICE, "    tma.store_wait(0)\n    at", "    at"),
+    ("padding of gradients is not cleared", DEVICE, "            clear(douts, ", "            0 and clear(douts, "),
     ("padding of keys is not cleared", DEVICE, f"{CLEAR}(half)), real", "0 and clear(None, real"),
-    ("padding is not fenced", DEVICE, f"        fence_async_shared()\n        {NOTED}", f"        {NOTED}"),
-    ("the other's padding is not waited for", DEVICE, "mbarrier.wait(queue.cleared, parity)", "pass"),
+    ("padding is not fenced", DEVICE, f"            fence_async_shared()\n            {NOTED}", f"            {NOTED}"),
+    ("the other's padding is not waited for", DEVICE, "mbarrier.wait(queue.cleared, read(facts.turn.index(slot)))", "pass"),
     ("sums are not waited for", DEVICE, "warpgroup_mma_wait(GROUPS, deps", "warpgroup_mma_wait(GROUPS + 1, deps"),
     ("statistics are not waited for", KERNELS, "barriers(STAGES, 2)", "barriers(STAGES, 1)"),
     ("barriers are not fenced", KERNELS, "    fence_async_shared()", "    pass"),
     ("one group gives buffers back for both", KERNELS, "barriers(STAGES, GROUPS), numbers", "barriers(STAGES, 1), numbers"),
-    ("rows beyond the end are written", DEVICE, "rows < place.stop)", "rows < place.stop + 9)"),
+    ("rows beyond the end are written", DEVICE, "rows < stop)", "rows < stop + 9)"),
 ]  # fmt: skip
 
 
@@ -224,7 +226,7 @@ def test_faults_of_a_kernel_show(file: str, old: str, new: str, tmp_path: Path, 
 
 
 def test_adding_more_than_zeros_to_neighbours_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = "(i < place.n_q)[:, None], part", "(i >= 0)[:, None], part"
+    old, new = "(i < real)[:, None], part", "(i >= 0)[:, None], part"
     module = changed(tmp_path / f"{DEVICE}.py", hopper_gradients, old, new)
     monkeypatch.setattr(hopper_backward, "differentiate", module.differentiate)
     with pytest.raises(AssertionError):

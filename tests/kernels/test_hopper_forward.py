@@ -213,7 +213,8 @@ FAULTS: list[tuple[str, str, str, str]] = [  # name, file, what stands there, wh
 def changed(path: Path, module: Any, old: str, new: str) -> Any:
     """Return a module with a line of it changed."""
     source = Path(module.__file__).read_text("utf-8")
-    assert source.count(old) == 1, f"{source.count(old)} times {old!r}"
+    if source.count(old) != 1:
+        raise ValueError(f"{source.count(old)} times {old!r}")
     path.write_text(source.replace(old, new), "utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None

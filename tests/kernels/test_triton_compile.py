@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -47,29 +48,22 @@ def test_tiles_fit_the_gpu(arch: int, tmp_path: Path) -> None:
             assert expected & set(kernel["instructions"]), kernel
 
 
-FEW_VARIANTS = ["64-full-padded", "128-causal-packed"]
-OTHER_VARIANTS = [
-    "64-full-packed",
-    "64-causal-padded",
-    "64-causal-packed",
-    "64-window-packed",
-    "64-corner-whole",
-    "128-full-padded",
-    "128-full-packed",
-    "128-causal-padded",
-    "128-window-padded",
-    "128-corner-whole",
-]
+FEW_VARIANTS = ["64-full-padded-2", "128-causal-packed-1"]
+SIGHTS, LAYOUTS = ["full", "causal", "window", "corner"], ["whole", "padded", "packed"]
+VARIANTS = ["-".join(parts) for parts in itertools.product(["64", "128"], SIGHTS, LAYOUTS, ["1", "2"])]
+WAITS = {"hopper_forward": [0, 1, 0, 1, 0, 0], "hopper_backward": [1, 0, 2, 0]}  # of each of two groups of warps
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variants", [FEW_VARIANTS, pytest.param(OTHER_VARIANTS, marks=THOROUGH)], ids=["few", "others"])
+@pytest.mark.parametrize(
+    "variants", [FEW_VARIANTS, *[pytest.param([v], marks=THOROUGH) for v in VARIANTS if v not in FEW_VARIANTS]], ids=",".join
+)
 def test_the_hopper_kernels_are_what_they_were_written_to_be(variants: list[str], tmp_path: Path) -> None:
-    """They spill nothing, tiles come by the unit that copies them, and it adds up the gradients of queries. In the forward pass
-    exponentials are computed beside the products.
+    """They spill nothing, tiles come by the unit that copies them, and it adds up the gradients of queries. Products are waited
+    for where it is written, and most exponentials are computed beside a product.
 
-    The last is the assembler's decision, which is free to put them after the wait for the products, and once did: a thread has
-    64 weights a block.
+    The last two are the assembler's decisions. It is free to put exponentials after the wait for the next product, and to wait
+    between two products on its own, and has done both.
     """
     kernels = [kernel for kernel in compiled(tmp_path, "hopper", *variants) if kernel["name"].startswith("hopper")]
     assert [kernel["name"] for kernel in kernels] == ["hopper_forward", "hopper_backward"] * len(variants)
@@ -77,7 +71,9 @@ def test_the_hopper_kernels_are_what_they_were_written_to_be(variants: list[str]
         assert kernel["stack"] == 0, kernel
         assert kernel["shared"] <= SHARED[90], kernel
         assert {"HGMMA", "UTMALDG"} <= set(kernel["instructions"]), kernel
+        assert kernel["waits"] == 2 * WAITS[kernel["name"]], kernel
         if kernel["name"] == "hopper_forward":
-            assert kernel["hidden_exponentials"] >= 64, kernel
+            assert kernel["hidden_exponentials"] >= 64, kernel  # as many as a thread has weights of a block
         else:
+            assert kernel["hidden_exponentials"] >= {64: 48, 128: 24}[kernel["head_size"]], kernel  # of 64 and 32
             assert "UTMAREDG" in kernel["instructions"], kernel
