@@ -1,12 +1,13 @@
 """Time attention: our kernel beside torch's function with each of its backends, FlexAttention and variable-length attention.
 
     python benchmarks/attention.py --out benchmarks/results/attention.json
-    python benchmarks/attention.py --smoke --out /tmp/attention.json       a few tiny problems, on whatever is there
+    python benchmarks/attention.py --smoke --out attention.json            a few tiny problems, on whatever is there
 
 All contenders compute the same problem on the same random data in one process, in turn; medians of their times, useful
 TFLOP/s (pairs of real tokens that may see each other: 4·d operations forward, 10·d backward) and peak memory. Before it is
 timed, a contender's output is compared with the reference in float64 on a shorter problem of the same kind, with outputs
-allocated on memory filled with NaN. What a contender cannot compute, or computes wrongly, is said, not left out.
+allocated on memory filled with NaN. What a contender cannot compute, or computes wrongly, is said, not left out. Then a whole
+step of training follows (`attention_training.py`). Problems for which no time is left are said to be unmeasured.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import attention_hopper
+import attention_training
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,6 +42,7 @@ CHECKED = 300  # tokens at most of the problem that is compared with float64
 ERROR = 2.0  # times that of plain attention in the same type
 OWN = ("kernel", "nlpcli hopper")  # these compute what stands in padding and dropout's mask as the reference does
 ROUNDS, LEAST = 7, 0.02  # of which the median is taken; seconds each round lasts at least
+LIMIT = 330.0  # seconds after which no further problem is begun, so that there is time for the steps of training
 
 
 @dataclass(frozen=True)
@@ -308,10 +311,18 @@ def main() -> None:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     result: dict[str, Any] = {"device": name, "torch": torch.__version__, "type": str(dtype), "rounds": ROUNDS, "cases": {}}
-    for case in cases(arguments.smoke):
-        result["cases"][case.name] = measure(case, device, dtype)
-        print(case.name, json.dumps(result["cases"][case.name]), flush=True)
+    started = time.perf_counter()
+
+    def write() -> None:
         arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")  # what is known so far, if the time runs out
+
+    for case in cases(arguments.smoke):
+        in_time = time.perf_counter() - started < LIMIT
+        result["cases"][case.name] = measure(case, device, dtype) if in_time else {"not measured": "no time was left"}
+        print(case.name, json.dumps(result["cases"][case.name]), flush=True)
+        write()
+    result["training"] = attention_training.measure_all(device, dtype, arguments.smoke)
+    write()
 
 
 if __name__ == "__main__":

@@ -126,9 +126,10 @@ class Sight:
                 self._mask = make_banded_mask(q, self.shape, options)
             return banded_attention(q, k, v, self._mask, options, dropout)
         if chosen in ("plain", "sdpa"):
+            fused = chosen == "sdpa"
             if self._mask is None:
-                self._mask = make_mask(q, k, self.shape, options)
-            return dense_attention(q, k, v, self._mask, options.scale, dropout, fused=chosen == "sdpa")
+                self._mask = make_mask(q, k, self.shape, options, fused)
+            return dense_attention(q, k, v, self._mask, options.scale, dropout, fused)
         if dropout:
             options = options._replace(seed=torch.randint(1 << 62, (1,), device=q.device))
         out: Tensor = attention(q, k, v, *self.shape, *options, chosen)[0]

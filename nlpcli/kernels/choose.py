@@ -93,8 +93,7 @@ def _in_blocks(q: torch.Tensor, keys: int, shape: Shape, options: Options) -> bo
 def _beyond_sdpa(shape: Shape, options: Options) -> bool:
     """Tell whether torch leaves its fast path: for every mask, for a bias, a window, or rows without padding."""
     o = options
-    added = o.alibi_slopes is not None or o.relative_bias is not None
-    return any(x is not None for x in (*shape, o.window)) or added or o.softcap > 0 or o.deterministic or o.bottom_right
+    return any(x is not None for x in shape) or o.by_distance or o.softcap > 0 or o.deterministic or o.bottom_right
 
 
 def _sdpa_fault(keys: int, shape: Shape, options: Options, lse: bool) -> str:
@@ -105,9 +104,14 @@ def _sdpa_fault(keys: int, shape: Shape, options: Options, lse: bool) -> str:
         return "torch's function has no soft cap"
     if lse:
         return "torch's function does not return the sums of weights"
-    if keys > DENSE and _beyond_sdpa(shape, options):
+    if keys > DENSE and _mask_is_square(shape, options):
         return f"a mask of more than {DENSE} keys takes too much memory"
     return ""
+
+
+def _mask_is_square(shape: Shape, options: Options) -> bool:
+    """Tell whether torch's function needs a mask with a row for each query. What causal is it knows, where that is all."""
+    return options.by_distance or (options.causal and (shape.k_lengths is not None or options.bottom_right))
 
 
 def kernel_fault(device: torch.device, dtype: torch.dtype, head_size: int) -> str:

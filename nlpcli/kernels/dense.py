@@ -23,21 +23,27 @@ class Mask(NamedTuple):
     """What is added to the scores, and which queries see no key at all; None where there is nothing, or none."""
 
     scores: Tensor | None  # broadcast to [b, h, i, j]; −∞ where a query must not look
-    blind: Tensor | None  # bool [b, i]
+    blind: Tensor | None  # bool, broadcast to [b, i]
+    causal: bool = False  # instead of scores, for torch's function: query i sees keys j ≤ i
 
 
-def make_mask(q: Tensor, k: Tensor, shape: Shape, options: Options) -> Mask:
-    """Return the mask of a padded batch. Queries in padding are given the keys of their row: what they find is not used."""
+def make_mask(q: Tensor, k: Tensor, shape: Shape, options: Options, fused: bool = False) -> Mask:
+    """Return the mask of a padded batch. Queries in padding are given the keys of their row: what they find is not used.
+
+    Where it is the same for all queries it has one row.
+
+    Args:
+        fused: it is for torch's function, which knows what causal is.
+    """
     queries, keys, device, o, real = q.size(1), k.size(1), q.device, options, None
     if shape.k_lengths is not None:
         real = torch.arange(keys, device=device) < shape.k_lengths[:, None, None]
         real = None if device.type == "cpu" and bool(real.all()) else real
-    if real is None and not o.causal and o.window is None and o.alibi_slopes is None and o.relative_bias is None:
-        return Mask(None, None)
+    if real is None and not o.by_distance and (not o.causal or (fused and not o.bottom_right)):
+        return Mask(None, None, o.causal)
+    rows = queries if o.by_distance or o.causal else 1
     apart = (
-        torch.arange(keys, device=device)
-        - torch.arange(queries, device=device)[:, None]
-        - _shift(queries, keys, shape, o, device)
+        torch.arange(keys, device=device) - torch.arange(rows, device=device)[:, None] - _shift(queries, keys, shape, o, device)
     )
     near = in_band(apart, o)
     allowed = near if real is None else near & real
@@ -69,7 +75,9 @@ def dense_attention(q: Tensor, k: Tensor, v: Tensor, mask: Mask, scale: float, d
     k, v = (x if group == 1 else x.repeat_interleave(group, 2) for x in (k, v))
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     if fused:
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.scores, dropout_p=dropout, scale=scale)
+        out = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask.scores, dropout_p=dropout, is_causal=mask.causal, scale=scale
+        )
     else:
         out = products(q, k, v, mask.scores, scale, dropout)
     out = out.transpose(1, 2)

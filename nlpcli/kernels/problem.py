@@ -48,6 +48,11 @@ class Options(NamedTuple):
     deterministic: bool = False  # gradients are the same bits every time
     precision: Literal["ieee", "tf32x3"] = "ieee"  # products of float32; never TF32 alone
 
+    @property
+    def by_distance(self) -> bool:
+        """Whether it matters how far apart a query and a key are, besides which comes first."""
+        return self.window is not None or self.alibi_slopes is not None or self.relative_bias is not None
+
 
 def default_scale(head_size: int) -> float:
     """Return 1 / √D (Vaswani et al. 2017)."""

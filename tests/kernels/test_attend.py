@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nlpcli.kernels.attend import Sight, attend
 from nlpcli.kernels.choose import choose
-from nlpcli.kernels.dense import make_mask
+from nlpcli.kernels.dense import Mask, make_mask
 from nlpcli.kernels.operator import attention
 from nlpcli.kernels.problem import Options, Shape, default_scale
 
@@ -77,14 +77,17 @@ def test_it_is_compiled_without_a_break() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("align", ["top-left", "bottom-right"])
 @pytest.mark.parametrize("more", [{}, {"causal": True}, {"window": 3, "alibi_slopes": torch.tensor([0.5, 0.1, 0.2, 0.3])}])
-def test_the_tiers_agree(more: dict[str, Any], align: Any, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lengths", [[20, 9], [20, 20], [0, 20], None], ids=str)
+def test_the_tiers_agree(
+    lengths: Any, more: dict[str, Any], align: Any, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Short rows go through products, long ones through torch's function, and all give what the reference gives."""
-    lengths = torch.tensor([20, 9])
+    lengths = None if lengths is None else torch.tensor(lengths)
     q, k, v = random(2, 5, 4, 16, dtype=dtype), random(2, 20, 2, 16, dtype=dtype), random(2, 20, 2, 16, dtype=dtype)
     expected, lse = attend(q, k, v, k_lengths=lengths, causal_align=align, **more)
     assert lse.dtype == torch.float32
     options = Options(default_scale(16), bottom_right=align == "bottom-right", **more)
-    shape = Shape(k_lengths=lengths.int())
+    shape = Shape(k_lengths=None if lengths is None else lengths.int())
     tolerance = 1e-5 if dtype == torch.float32 else 3e-2
     assert choose(q, 20, shape, options).tier == "plain"
     torch.testing.assert_close(Sight(shape, options).attend(q, k, v), expected, rtol=0, atol=tolerance)
@@ -100,7 +103,7 @@ def test_a_mask_is_made_on_the_device_of_the_queries(padded: bool, bottom_right:
     q, k = torch.empty(2, 5, 4, 8, device="meta"), torch.empty(2, 9, 4, 8, device="meta")
     shape = Shape(k_lengths=torch.empty(2, dtype=torch.int32, device="meta") if padded else None)
     options = Options(0.3, True, bottom_right, 3, alibi_slopes=torch.empty(4, device="meta"))
-    scores, blind = make_mask(q, k, shape, options)
+    scores, blind, _ = make_mask(q, k, shape, options)
     assert scores is not None
     assert blind is not None
     assert scores.shape == (2 if padded else 1, 4, 5, 9)
@@ -137,9 +140,23 @@ def test_the_seed_decides_what_is_dropped_and_torchs_generator_decides_on_the_se
 
 
 def test_what_no_dense_mask_could_hold_goes_to_the_reference() -> None:
+    q, lengths = torch.empty(1, 8000, 2, 8, device="meta"), torch.empty(1, dtype=torch.int32, device="meta")
+    assert choose(q, 8000, Shape(), Options(0.3, window=64)).tier == "reference"
+    assert choose(q, 8000, Shape(k_lengths=lengths), Options(0.3, causal=True)).tier == "reference"
+
+
+def test_torchs_function_is_told_of_padding_and_of_causal_rows_without_a_dense_mask() -> None:
+    q, lengths = torch.empty(2, 8000, 2, 8, device="meta"), torch.empty(2, dtype=torch.int32, device="meta")
+    padded, causal = (Shape(k_lengths=lengths), Options(0.3)), (Shape(), Options(0.3, causal=True))
+    assert [choose(q, 8000, *problem).tier for problem in (padded, causal)] == ["sdpa", "sdpa"]
+    scores = make_mask(q, q, *padded, fused=True).scores
+    assert scores is not None
+    assert scores.shape == (2, 1, 1, 8000)
+    assert make_mask(q, q, *causal, fused=True) == Mask(None, None, causal=True)
+
+
+def test_what_was_asked_for_comes_before_what_is_fast() -> None:
     q = torch.empty(1, 8000, 2, 8, device="meta")
-    assert choose(q.to("meta"), 8000, Shape(), Options(0.3, window=64)).tier == "reference"
-    assert choose(q, 8000, Shape(), Options(0.3)).tier == "sdpa"
     assert choose(q, 8000, Shape(), Options(0.3), "reference").tier == "reference"
 
 
