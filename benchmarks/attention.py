@@ -5,9 +5,10 @@
 
 All contenders compute the same problem on the same random data in one process, in turn; medians of their times, useful
 TFLOP/s (pairs of real tokens that may see each other: 4·d operations forward, 10·d backward) and peak memory. Before it is
-timed, a contender's output is compared with the reference in float64 on a shorter problem of the same kind, with outputs
-allocated on memory filled with NaN. What a contender cannot compute, or computes wrongly, is said, not left out. Then a whole
-step of training follows (`attention_training.py`). Problems for which no time is left are said to be unmeasured.
+timed, a contender's output and gradients are compared with the reference in float64 on a shorter problem of the same kind, with
+outputs allocated on memory filled with NaN. What a contender cannot compute, or computes wrongly, is said, not left out. Then
+our kernel is asked a hundred times for the same bits, and a whole step of training follows (`attention_training.py`). Problems
+for which no time is left are said to be unmeasured.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ BACKENDS = {
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
 }
 CHECKED = 300  # tokens at most of the problem that is compared with float64
-ERROR = 2.0  # times that of plain attention in the same type
+ERROR = 2.0  # times that of plain attention in the same type, besides a rounding of the greatest number
+RUNS = 100  # that are to give the same bits
 OWN = ("kernel", "nlpcli hopper")  # these compute what stands in padding and dropout's mask as the reference does
 ROUNDS, LEAST = 7, 0.02  # of which the median is taken; seconds each round lasts at least
 LIMIT = 330.0  # seconds after which no further problem is begun, so that there is time for the steps of training
@@ -116,6 +118,8 @@ def make(case: Case, device: torch.device, dtype: torch.dtype) -> tuple[list[Ten
         return [x[real] for x in (q, k, v, dout)], Shape(q_offsets=offsets, k_offsets=offsets), options
     if real.all():
         return [q, k, v, dout], Shape(), options
+    if not case.queries:
+        dout[~real] = 0
     for x in (k, v) if case.queries else (q, k, v):
         x[~real] = torch.nan
     return [q, k, v, dout], Shape(None if case.queries else lengths.int(), lengths.int()), options
@@ -219,17 +223,55 @@ def check(name: str, case: Case, device: torch.device, dtype: torch.dtype) -> st
     run = contenders(case, shape, options, device, dtype)[name]
     if isinstance(run, str):
         return run
-    wide = [x.double() for x in tensors[:3]]
-    expected, lse = reference.forward(*wide, shape, options)  # type: ignore[call-arg]
-    seen = (lse.transpose(-1, -2) > -torch.inf)[..., None]
-    clean = [x.nan_to_num() for x in tensors[:3]] if name not in OWN else tensors[:3]
+    clean = [x.nan_to_num() for x in tensors] if name not in OWN else tensors
     torch.full((1 << 22,), torch.nan, device=device, dtype=dtype)  # freed at once: what is allocated next lies on NaN
-    found = run(*clean)
+    found = _answers(run, clean, case)
     if case.dropout and name not in OWN:
         return ""  # its own mask: nothing to compare with
-    plain, _ = reference.forward(*tensors[:3], shape, options)  # type: ignore[call-arg]
-    error, allowed = ((x.double() - expected).where(seen, 0).abs().max().item() for x in (found, plain))
-    return "" if error <= ERROR * allowed + 1e-9 else f"wrong: off by {error:.3g}, plain attention by {allowed:.3g}"
+    right, plain = (_referred([x.to(t) for x in tensors], shape, options) for t in (torch.float64, dtype))
+    for part, x, exact, usual in zip(("output", "gradient of q", "gradient of k", "gradient of v"), found, right, plain):
+        error, allowed = ((y.double() - exact).abs().nan_to_num(torch.inf).max().item() for y in (x, usual))
+        if error > ERROR * allowed + torch.finfo(dtype).eps * exact.abs().max().item():
+            return f"wrong: the {part} is off by {error:.3g}, plain attention's by {allowed:.3g}"
+    return ""
+
+
+def _answers(run: Run, tensors: list[Tensor], case: Case) -> list[Tensor]:
+    """Return the output, and, unless it decodes, the gradients; 0 for queries that are padding."""
+    *leaves, dout = (x.detach().requires_grad_() for x in tensors)
+    if case.queries:
+        with torch.no_grad():
+            return [run(*leaves)]
+    out = run(*leaves)
+    found = [out.detach(), *torch.autograd.grad(out, leaves, dout)]
+    return [x.masked_fill(_padding(case, x), 0) if number < 2 else x for number, x in enumerate(found)]
+
+
+def _padding(case: Case, x: Tensor) -> Tensor:
+    if case.packed:
+        return torch.zeros((), dtype=torch.bool, device=x.device)
+    lengths = torch.tensor(case.lengths, device=x.device)
+    return (torch.arange(x.size(1), device=x.device) >= lengths[:, None])[..., None, None]
+
+
+def _referred(tensors: list[Tensor], shape: Shape, options: Options) -> list[Tensor]:
+    *inputs, dout = tensors
+    out, _ = reference.forward(*inputs, shape, options)  # type: ignore[call-arg]
+    return [out, *reference.backward(dout, None, *inputs, shape, options)[:3]]  # type: ignore[call-arg]
+
+
+def repeat(case: Case, device: torch.device, dtype: torch.dtype) -> str:
+    """Return how many runs of our kernel gave the same bits as the first, deterministic as it was asked to be."""
+    tensors, shape, options = make(case, device, dtype)
+    options = options._replace(deterministic=True)
+    tier = "reference" if kernel_fault(device, dtype, case.d) else "kernel"
+
+    def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attention(q, k, v, *shape, *options, tier)[0]  # type: ignore[no-any-return]
+
+    first = _answers(run, tensors, case)
+    same = sum(all(map(torch.equal, _answers(run, tensors, case), first)) for _ in range(RUNS))
+    return f"{same} of {RUNS}, {tier}"
 
 
 def measure(case: Case, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
@@ -321,6 +363,9 @@ def main() -> None:
         result["cases"][case.name] = measure(case, device, dtype) if in_time else {"not measured": "no time was left"}
         print(case.name, json.dumps(result["cases"][case.name]), flush=True)
         write()
+    result["same_bits"] = {case.name: repeat(case, device, dtype) for case in list(cases(arguments.smoke))[:4]}
+    print("same bits", json.dumps(result["same_bits"]), flush=True)
+    write()
     result["training"] = attention_training.measure_all(device, dtype, arguments.smoke)
     write()
 
