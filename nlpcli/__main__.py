@@ -1,5 +1,5 @@
 """`python -m nlpcli` is the same as `nlpcli`."""
 
-from nlpcli.cli.main import main
+from nlpcli.cli.main import entry
 
-raise SystemExit(main())
+entry()

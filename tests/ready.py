@@ -8,6 +8,7 @@ its start. What must be the installed command itself (signals, start-up, memory)
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -33,8 +34,10 @@ def serve(path: str) -> None:
 
     import nlpcli.decoding.torch_engine
     import nlpcli.training.run  # noqa: F401
-    from nlpcli.cli.main import main
+    from nlpcli.cli.main import end, main
 
+    gc.collect()
+    gc.freeze()  # what is collected in a child would have to be copied first
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen()
@@ -56,7 +59,7 @@ def serve(path: str) -> None:
         command = os.fork()
         if not command:
             connection.close()
-            sys.exit(main(_become(*json.loads(said), descriptors)))
+            end(main(_become(*json.loads(said), descriptors)))
         for descriptor in descriptors:
             os.close(descriptor)
         status = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])

@@ -552,3 +552,19 @@ def test_inspect_does_not_take_user_text_for_markup(run_cli: Run, tiny_corpus: P
     shutil.copytree(tiny_corpus, "[bold]ko-en")
     run_cli("data", "prepare", "--data", "./[bold]ko-en", "--src", "ko", "--tgt", "en", "--out", "out")
     assert "[bold]ko-en" in run_cli("inspect", "out").out
+
+
+def test_the_end_of_a_command_loses_nothing() -> None:
+    """What threads still write, what is registered for the end, what a stream has not yet written, and the status."""
+    program = """
+import atexit, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from nlpcli.cli.main import end
+atexit.register(print, "registered")
+ThreadPoolExecutor().submit(lambda: (time.sleep(0.3), print("from a thread")))
+print("unflushed", end=" ")
+end(7)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (7, "")
+    assert ran.stdout.split("\n") == ["unflushed from a thread", "registered", ""]

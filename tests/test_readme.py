@@ -119,7 +119,7 @@ def make(workplace: Path, ready: Path, pipeline: str, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("model", ["seq2seq", "attention"])
+@pytest.mark.parametrize("model", [pytest.param("seq2seq", marks=pytest.mark.thorough), "attention"])
 def test_pipeline_redoes_only_what_is_missing(model: str, workplace: Path, ready: Path) -> None:
     first = make(workplace, ready, "ko-en.mk", f"MODEL={model}", "WORK=piped", "show")
     assert any(line.startswith("BLEU: nrefs:1|case:mixed") for line in first)

@@ -68,8 +68,14 @@ def stop_after(windows: int, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     monkeypatch.setattr(cls, name, stopping)
 
 
-@pytest.mark.parametrize("ending", ["", ".gz", ".xz", ".zst"])
-@pytest.mark.parametrize("at", ["write", "note"])
+@pytest.mark.parametrize(
+    ("at", "ending"),
+    [("write", ""), ("note", ".gz"), ("note", ".xz"), ("write", ".zst")]
+    + [
+        pytest.param(*rest, marks=pytest.mark.thorough)
+        for rest in (("note", ""), ("write", ".gz"), ("write", ".xz"), ("note", ".zst"))
+    ],
+)
 def test_every_place_to_stop_leaves_the_same_bytes(
     learnt: Learnt, monkeypatch: pytest.MonkeyPatch, at: str, ending: str
 ) -> None:
