@@ -122,7 +122,7 @@ def _start(ray: Any, folder: str, cpus: int) -> None:
     except Exception as e:
         raise RunFailed(
             "Ray does not start on this machine",
-            cause=_first_line(e),
+            cause=_in_a_line(e),
             fix="work without --cluster, which needs no Ray: all processors of this machine are used",
         ) from None
 
@@ -132,14 +132,18 @@ def _connect(ray: Any, address: str) -> None:
     assert found is not None
     try:
         _knock(found["host"], int(found["port"]))
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionAbortedError as e:  # the head starts a process for each client, which now and then does not come up
+            console.detail(f"cluster: asked once more, as at first: {_in_a_line(e)}")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except NlpcliError:
         raise
     except Exception as e:  # Ray and gRPC raise half a dozen kinds, ImportError where grpcio is missing among them
         port = "the client's port is 10001 unless the head was told another" if found["client"] else "the head's is 6379"
         raise Unavailable(
             f"no Ray cluster can be reached at {address}",
-            cause=_first_line(e),
+            cause=_in_a_line(e),
             fix=f"start one (`ray start --head` there), check host and port ({port}), or use --cluster local",
         ) from None
 
@@ -157,8 +161,10 @@ def _knock(host: str, port: int) -> None:
             raise ConnectionError("what listens there is no Ray cluster") from None
 
 
-def _first_line(e: BaseException) -> str:
+def _in_a_line(e: BaseException) -> str:
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
+    if any(line.startswith("Traceback (") for line in lines):  # of another process; its last line says what happened
+        lines = [lines[0], lines[-1]]
     said = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
     return f"{type(e).__name__}: {said}" if said else type(e).__name__
 

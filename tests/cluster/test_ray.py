@@ -89,6 +89,31 @@ def test_what_listens_but_is_no_cluster_is_told_soon(kind: str, monkeypatch: pyt
     assert "what listens there is no Ray cluster" in e.value.cause
 
 
+@on_ray
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_client_that_was_not_served_asks_once_more(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the head sends is a traceback of its own; its last line is told."""
+    ray = pytest.importorskip("ray")
+    traceback = "Traceback (most recent call last):\n  File x, line 1, in y\nRuntimeError: the server has failed\n"
+    asked: list[str] = []
+
+    def init(address: str, **_: Any) -> None:
+        asked.append(address)
+        if len(asked) <= times:
+            raise ConnectionAbortedError(f"Initialization failure from server:\n{traceback}")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(connection, "_knock", lambda host, port: None)
+    if times == 1:
+        with joined("ray://head:1"):
+            pass
+    else:
+        with pytest.raises(Unavailable, match="no Ray cluster can be reached at ray://head:1") as e, joined("ray://head:1"):
+            pass
+        assert e.value.cause.endswith("Initialization failure from server: RuntimeError: the server has failed")
+    assert asked == ["ray://head:1"] * 2
+
+
 # Two nodes on this machine
 
 
@@ -97,7 +122,7 @@ def nodes() -> Iterator[Any]:
     """A cluster of two nodes with a processor each, the first of them with a port for clients."""
     pytest.importorskip("ray")
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "300"  # a busy machine may need longer than Ray's 30
+    os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "60"  # a busy machine may need longer than Ray's 30
     from ray._common.utils import get_default_ray_temp_dir
     from ray.cluster_utils import Cluster
 
