@@ -344,6 +344,14 @@ def _seconds(step: Callable[[], Any], device: torch.device) -> float:
     return (time.perf_counter() - started) / count
 
 
+def copied(device: torch.device) -> float:
+    """Return the GB/s of a plain copy, read and written: what decoding is to be compared with."""
+    x = torch.ones(1 << (30 if device.type == "cuda" else 22), dtype=torch.uint8, device=device)
+    y = torch.empty_like(x)
+    seconds = statistics.median(_seconds(lambda: y.copy_(x), device) for _ in range(ROUNDS))
+    return round(2 * len(x) / seconds / 1e9, 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
@@ -353,6 +361,7 @@ def main() -> None:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     result: dict[str, Any] = {"device": name, "torch": torch.__version__, "type": str(dtype), "rounds": ROUNDS, "cases": {}}
+    result["copy_gb_per_second"] = copied(device)
     started = time.perf_counter()
 
     def write() -> None:

@@ -24,6 +24,7 @@ def test_every_contender_is_measured_or_says_why_not(tmp_path: Path) -> None:
         assert "kernel" in case
         for contender in case.values():
             assert contender.get("forward_ms", 0) > 0 or contender["left out"].startswith(WITHOUT_GPU), contender
+    assert found["copy_gb_per_second"] > 0
     assert set(found["same_bits"].values()) == {"100 of 100, reference"}
     (training,) = found["training"].values()
     assert training["target_tokens"] == 63
