@@ -47,7 +47,7 @@ def test_half_precision(features: dict[str, Any]) -> None:
         assert found.dbias is None or found.dbias.dtype == torch.float32
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(drawn=cases.drawn())
 def test_any_lengths_and_features_in_both_layouts(drawn: tuple[list[int], list[int], dict[str, Any]]) -> None:
     queries, keys, features = drawn

@@ -35,10 +35,13 @@ def compiled(cache: Path, *arguments: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", [pytest.param(80, marks=THOROUGH), 90, pytest.param(100, marks=THOROUGH)])
-def test_tiles_fit_the_gpu(arch: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arch", "head_size"),
+    [(90, 128), *[pytest.param(*rest, marks=THOROUGH) for rest in ((90, 64), (80, 64), (80, 128), (100, 64), (100, 128))]],
+)
+def test_tiles_fit_the_gpu(arch: int, head_size: int, tmp_path: Path) -> None:
     """No register is spilled, shared memory suffices, and products run on tensor cores."""
-    kernels = compiled(tmp_path, str(arch), "64", "128")
+    kernels = compiled(tmp_path, str(arch), str(head_size))
     assert {kernel["name"] for kernel in kernels} == {"forward", "prepare", "keys", "queries", "decode", "combine"}
     for kernel in kernels:
         assert kernel["stack"] == 0, kernel
