@@ -13,13 +13,11 @@ for which no time is left are said to be unmeasured.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import attention_hopper
@@ -353,14 +351,8 @@ def copied(device: torch.device) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--smoke", action="store_true")
-    arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    result: dict[str, Any] = {"device": name, "torch": torch.__version__, "type": str(dtype), "rounds": ROUNDS, "cases": {}}
+    arguments, device, dtype, result = attention_training.begun(__doc__)
+    result |= {"rounds": ROUNDS, "cases": {}}
     result["copy_gb_per_second"] = copied(device)
     started = time.perf_counter()
 

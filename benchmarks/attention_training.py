@@ -192,18 +192,21 @@ def measure_all(device: torch.device, dtype: torch.dtype, smoke: bool) -> dict[s
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def begun(doc: str | None) -> tuple[argparse.Namespace, torch.device, torch.dtype, dict[str, Any]]:
+    """Return the arguments, the device and type that are measured, and what a result says of them."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--smoke", action="store_true")
-    arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    found = {"device": name, "torch": torch.__version__, "rounds": ROUNDS}
-    arguments.out.write_text(
-        json.dumps({**found, "training": measure_all(device, dtype, arguments.smoke)}, indent=2) + "\n", "utf-8"
-    )
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    return parser.parse_args(), device, dtype, {"device": name, "torch": torch.__version__, "type": str(dtype)}
+
+
+def main() -> None:
+    arguments, device, dtype, result = begun(__doc__)
+    result |= {"rounds": ROUNDS, "training": measure_all(device, dtype, arguments.smoke)}
+    arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
