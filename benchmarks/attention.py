@@ -351,7 +351,7 @@ def copied(device: torch.device) -> float:
 
 
 def main() -> None:
-    arguments, device, dtype, result = attention_training.begun(__doc__)
+    arguments, device, dtype, result = attention_training.command_line(__doc__)
     result |= {"rounds": ROUNDS, "cases": {}}
     result["copy_gb_per_second"] = copied(device)
     started = time.perf_counter()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from nlpcli.kernels.choose import Wanted, hopper_fault, is_hopper, kernel_fault
@@ -110,8 +111,7 @@ def measure(documents: Documents, device: torch.device, dtype: torch.dtype, conf
     tiers: list[Wanted] = ["sdpa", "kernel", *([] if documents.attention_dropout else ["hopper"])]  # type: ignore[list-item]
     if device.type == "cpu":
         tiers = ["sdpa", "reference"]
-    settings = {name: getattr(config, name) for name in config.__struct_fields__}
-    config = TransformerConfig(**{**settings, "attention_dropout": documents.attention_dropout})
+    config = replace(config, attention_dropout=documents.attention_dropout)
     batch = batch_of(documents.lengths, device)
     shorter = batch_of(tuple(max(2, n // SHORTER) for n in documents.lengths), device)
     expected = Contender("reference", config, device, dtype).loss_without_dropout(shorter)
@@ -119,7 +119,7 @@ def measure(documents: Documents, device: torch.device, dtype: torch.dtype, conf
     contenders: dict[str, Contender] = {}
     for tier in tiers:
         try:
-            contender, peak = _begun(tier, config, device, dtype, shorter, batch, expected)
+            contender, peak = _warmed_up(tier, config, device, dtype, shorter, batch, expected)
             contenders[tier], found[tier] = contender, {"peak_mib": peak}
         except Exception as e:  # above all memory that runs out
             found[tier] = {"left out": f"{type(e).__name__}: {str(e).splitlines()[0][:200]}"}
@@ -135,7 +135,7 @@ def measure(documents: Documents, device: torch.device, dtype: torch.dtype, conf
     return {"target_tokens": batch.count, **_beside_sdpa(found)}
 
 
-def _begun(
+def _warmed_up(
     tier: Wanted,
     config: TransformerConfig,
     device: torch.device,
@@ -192,7 +192,7 @@ def measure_all(device: torch.device, dtype: torch.dtype, smoke: bool) -> dict[s
     return found
 
 
-def begun(doc: str | None) -> tuple[argparse.Namespace, torch.device, torch.dtype, dict[str, Any]]:
+def command_line(doc: str | None) -> tuple[argparse.Namespace, torch.device, torch.dtype, dict[str, Any]]:
     """Return the arguments, the device and type that are measured, and what a result says of them."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
@@ -204,7 +204,7 @@ def begun(doc: str | None) -> tuple[argparse.Namespace, torch.device, torch.dtyp
 
 
 def main() -> None:
-    arguments, device, dtype, result = begun(__doc__)
+    arguments, device, dtype, result = command_line(__doc__)
     result |= {"rounds": ROUNDS, "training": measure_all(device, dtype, arguments.smoke)}
     arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 

@@ -130,10 +130,12 @@ def test_processes_that_torchrun_starts_find_each_other(tiny_dataset: Path) -> N
     assert_weights_are_equal("one", "two")
 
 
-def test_an_error_is_said_once_and_ends_both(tiny_dataset: Path) -> None:
+@pytest.mark.parametrize(("tie", "code"), [("all", 2), pytest.param("decoder", 3, marks=THOROUGH)])
+def test_an_error_is_said_once_and_ends_both(tie: str, code: int, tiny_dataset: Path) -> None:
+    """Settings that do not fit the data, and data that is not there."""
     started = time.monotonic()
-    ran = train(tiny_dataset, "m", "--devices", "2", "--tie-embeddings", "all")
-    assert (ran.returncode, ran.stdout) == (2, "")
+    ran = train(tiny_dataset if code == 2 else Path("nowhere"), "m", "--devices", "2", "--tie-embeddings", tie)
+    assert (ran.returncode, ran.stdout) == (code, "")
     assert ran.stderr.count("error:") == 1, ran.stderr
     assert "Traceback" not in ran.stderr
     assert time.monotonic() - started < 100
